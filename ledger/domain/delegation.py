@@ -23,10 +23,12 @@ Resources = Mapping[str, tuple[str, ...]]
 
 class DelegationTooWide(Rejected):
     code = "delegation_too_wide"
-    hint = "A delegation may narrow the one above it, never widen it."
+    hint = "A delegation may narrow those above it, never widen them."
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} exceeds what the parent allows.", pointer=f"/{name}", name=name)
+        super().__init__(
+            f"{name} exceeds what a delegation above allows.", pointer=f"/{name}", name=name
+        )
 
 
 class DelegationTooDeep(Rejected):

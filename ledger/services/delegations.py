@@ -19,6 +19,7 @@ from events.domain.times import rfc3339
 from ledger import capabilities, commands, readings, recording
 from ledger.access import credentials, scope_limits
 from ledger.access.authority import Caller
+from ledger.access.delegations import Chain
 from ledger.disclosure import disclosing
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.api_key import WrittenKey
@@ -123,7 +124,7 @@ def create_delegation(
     :raises TargetTypeUnknown: if its filter names an unknown type.
     :raises DelegationStartOutOfRange: if it starts after its end.
     :raises DelegationExpiryOutOfRange: if it ends in the past or after more than a year.
-    :raises DelegationTooWide: if it is wider than its parent.
+    :raises DelegationTooWide: if it is wider than its parent, or any other above it.
     :raises DelegationTooDeep: if there are three above it already.
     :raises DelegationEnded: if the parent is revoked or has expired.
     """
@@ -136,8 +137,9 @@ def create_delegation(
         agent = _agent_of(agent_id, root)
         parent = _parent_of(parent_id, root)
         _check_times(terms)
-        if parent is not None:
-            terms.check_within(parent.terms)
+        # A parent without a limit of its own has those above it.
+        for above in Chain.of(parent).links if parent else ():
+            terms.check_within(above.terms)
         delegation = _insert(agent, parent, terms, reason=reason, proof=proof)
         _emit("delegation.created", delegation, proof=proof, **_logged_terms(delegation))
     return delegation

@@ -41,7 +41,9 @@ class TestAgents:
     def test_show_a_delegation_that_was_widened(self, child: Delegation) -> None:
         corrupted("UPDATE ledger_delegation SET scopes = '{*}' WHERE id = %s", child.pk)
 
-        assert examined() == [f"delegation {child.pk}: scopes exceeds what the parent allows."]
+        assert examined() == [
+            f"delegation {child.pk}: scopes exceeds what a delegation above allows."
+        ]
 
     def test_show_a_budget_that_was_refilled(self, child: Delegation) -> None:
         sql = "UPDATE ledger_delegation SET actions_used = 0 WHERE id = %s"
