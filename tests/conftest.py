@@ -14,7 +14,7 @@ from events.sourcing import states
 settings.register_profile(
     "normal",
     derandomize=True,
-    max_examples=50,
+    max_examples=200,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
