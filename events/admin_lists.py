@@ -31,6 +31,8 @@ class ReadOnlyAdmin(admin.ModelAdmin[M]):
     """A read-only admin page: only services write these rows."""
 
     show_full_result_count = False
+    # Each value of each filter would be counted over the whole table.
+    show_facets = admin.ShowFacets.NEVER
     paginator = BoundedPaginator
     search_help_text = "Whole ids and names, as they are written; of numbers the beginning will do."
 

@@ -75,6 +75,9 @@ FOUND_BY = (
 )
 """By what an entry is found where nothing more is known, beside its story, cause, session, run."""
 
+UNUSUAL = sorted(each.value for each in Status if each is not Status.SUCCEEDED)
+"""How few of them end: what asks for one of these alone would read through all others."""
+
 
 @append_only.model
 class Entry(models.Model):
@@ -175,6 +178,11 @@ class Entry(models.Model):
                 fields=["evaluated_risk", "status", "occurred_at"],
                 name="ledger_entries_of_grave_risk",
                 condition=Q(evaluated_risk__in=[Risk.CRITICAL.value, Risk.HIGH.value]),
+            ),
+            models.Index(
+                fields=["status", "occurred_at"],
+                name="ledger_entries_of_unusual_end",
+                condition=Q(status__in=UNUSUAL),
             ),
             models.Index(
                 fields=["amends"],

@@ -133,6 +133,8 @@ def test_flows_are_listed_for_clients_of_the_engine_without_sorting_them() -> No
         ({"capability_id": "product.create"}, "ledger_entries_by_word"),
         ({"evaluated_risk__in": ["critical", "high"]}, "ledger_entries_of_grave_risk"),
         ({"evaluated_risk": "high", "status": "denied"}, "ledger_entries_of_grave_risk"),
+        ({"status": "denied"}, "ledger_entries_of_unusual_end"),
+        ({"status__in": ["failed", "expired"]}, "ledger_entries_of_unusual_end"),
     ],
 )
 def test_entries_are_found_by_what_is_rare(asked: dict[str, Any], index: str) -> None:
@@ -201,6 +203,9 @@ class TestAdmin:
 
         assert page.show_full_result_count is False
         assert page.paginator.__name__ == "BoundedPaginator"
+
+    def test_offers_no_counts_by_filter(self, model: type[Model]) -> None:
+        assert admin.site.get_model_admin(model).show_facets is admin.ShowFacets.NEVER
 
     def test_gathers_no_values_of_the_whole_table(self, model: type[Model]) -> None:
         client = Client()
