@@ -91,13 +91,13 @@ def rows_match_their_events() -> list[str]:
 
 def _other_lines() -> list[str]:
     found: list[str] = []
-    for told in _lines_in_events():
+    for fingerprints in _lines_in_events():
         lines: dict[UUID, list[InvoiceLine]] = defaultdict(list)
-        for line in InvoiceLine.objects.filter(invoice__in=told).order_by("position"):
+        for line in InvoiceLine.objects.filter(invoice__in=fingerprints).order_by("position"):
             lines[line.invoice_id].append(line)
         found += [
             f"invoice {id_}: its lines are not those of its event"
-            for id_, fingerprint in told.items()
+            for id_, fingerprint in fingerprints.items()
             if fingerprint not in invoice_lines.fingerprint_of(lines[id_]).under
         ]
         if len(found) >= VIOLATIONS_SHOWN_MAX:
@@ -111,11 +111,11 @@ def _lines_in_events() -> Iterator[dict[UUID, str]]:
     while True:
         with connection.cursor() as cursor:
             cursor.execute(_LINES_IN_EVENTS, [last, _BATCH])
-            told: dict[UUID, str] = dict(cursor.fetchall())
-        if not told:
+            fingerprints: dict[UUID, str] = dict(cursor.fetchall())
+        if not fingerprints:
             return
-        yield told
-        last = max(told)
+        yield fingerprints
+        last = max(fingerprints)
 
 
 def _differing(table: str, stream: str, event: str, fields: dict[str, str]) -> str:

@@ -16,7 +16,7 @@ def fingerprint_of(lines: Iterable[InvoiceLine]) -> Keyed:
 
     What is on record may be any of its `under`: each key of the installation makes another.
     """
-    said = [
+    content = [
         {
             "position": line.position,
             "description": line.description,
@@ -29,4 +29,4 @@ def fingerprint_of(lines: Iterable[InvoiceLine]) -> Keyed:
         }
         for line in lines
     ]
-    return subjects.fingerprint_of(said, of="invoice.lines")
+    return subjects.fingerprint_of(content, of="invoice.lines")

@@ -122,8 +122,8 @@ def _help(argv: list[str]) -> int:
 
 def needs_servers(arguments: list[str]) -> bool:
     """Return whether a command of Django's kind looks at more than the code."""
-    said = takewhile(lambda each: each != "--", arguments[1:])
-    return arguments[0] not in _WITHOUT_SERVERS and not {"-h", "--help"}.intersection(said)
+    options = takewhile(lambda each: each != "--", arguments[1:])
+    return arguments[0] not in _WITHOUT_SERVERS and not {"-h", "--help"}.intersection(options)
 
 
 def unknown_command(arguments: list[str]) -> str | None:

@@ -136,12 +136,12 @@ def _kill(control_path: str, part: str) -> None:
 def _second_key(instance: Instance) -> str:
     command = [sys.executable, str(ROOT / "manage.py"), "demo_key"]
     environment = {**without_servers({}), **_IN_EARNEST, **instance.environment}
-    told = subprocess.run(  # noqa: S603 (ourselves)
+    made = subprocess.run(  # noqa: S603 (ourselves)
         command, env=environment, capture_output=True, text=True, check=False
     )
-    if told.returncode != 0:
-        raise StackFailed(f"There is no second person.\n{told.stderr}")
-    return told.stdout.strip().splitlines()[-1]
+    if made.returncode != 0:
+        raise StackFailed(f"There is no second person.\n{made.stderr}")
+    return made.stdout.strip().splitlines()[-1]
 
 
 def _say(text: str) -> None:

@@ -40,11 +40,11 @@ def current() -> EventContext:
 
 def in_force() -> EventContext | None:
     """Return the context that an edge, or the event being delivered, has set; None if neither."""
-    if (heard := delivering.envelope) is not None:
+    if (envelope := delivering.envelope) is not None:
         return EventContext(
-            principal=heard.principal,
-            correlation_id=heard.correlation_id,
-            causation_id=heard.event_id,
+            principal=envelope.principal,
+            correlation_id=envelope.correlation_id,
+            causation_id=envelope.event_id,
         )
     return _current.get()
 

@@ -75,9 +75,9 @@ class CapabilityActions(ReadOnlyAdmin[M]):
         rows: Iterable[Any],
         act: Callable[[Any], Any],
         *,
-        told: Callable[[Any], str] = lambda _: "done",
+        describe: Callable[[Any], str] = lambda _: "done",
     ) -> None:
-        """Do `act` to each row, and say of each what came of it: `told` of what `act` returned."""
+        """Do `act` to each row, and say of each what came of it, as `describe` puts it."""
         for row in rows:
             try:
                 came_of_it = act(row)
@@ -86,7 +86,7 @@ class CapabilityActions(ReadOnlyAdmin[M]):
             except DomainError as refusal:
                 messages.warning(request, f"{row}: {refusal} {refusal.hint}".strip())
             else:
-                messages.success(request, f"{row}: {told(came_of_it)}.")
+                messages.success(request, f"{row}: {describe(came_of_it)}.")
 
 
 class CapabilityAdmin(CapabilityActions[M]):

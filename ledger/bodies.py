@@ -21,12 +21,12 @@ from ledger.domain.action import REASON_CHARS_MAX
 _M = TypeVar("_M", bound=Model)
 
 
-def valid(shape: type[serializers.Serializer[Any]], said: Any) -> dict[str, Any]:
+def valid(shape: type[serializers.Serializer[Any]], body: Any) -> dict[str, Any]:
     """Return what a body or a query says, in that shape.
 
     :raises ValidationError: if it is not of that shape; the answer is a 400.
     """
-    asked = shape(data=said)
+    asked = shape(data=body)
     asked.is_valid(raise_exception=True)
     return dict(asked.validated_data)
 

@@ -43,7 +43,7 @@ def _principals(principals: frozenset[PrincipalKind]) -> str:
 
 
 def _grants(capability: Capability) -> str:
-    said = [f"`{id_}`" for id_ in sorted(capability.all_of)]
+    needed = [f"`{id_}`" for id_ in sorted(capability.all_of)]
     if capability.any_of:
-        said.append("one of " + ", ".join(f"`{id_}`" for id_ in sorted(capability.any_of)))
-    return " and ".join(said)
+        needed.append("one of " + ", ".join(f"`{id_}`" for id_ in sorted(capability.any_of)))
+    return " and ".join(needed)

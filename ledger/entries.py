@@ -171,12 +171,12 @@ def _written(
 
     Ids and times are texts, for the body and for PostgreSQL alike.
     """
-    said = _disclosure(draft) if draft.kind is Kind.READ else _mutation(draft, kept)
-    said |= {**_columns(draft), **standings.declared_columns(draft.declared)}
+    details = _disclosure(draft) if draft.kind is Kind.READ else _mutation(draft, kept)
+    details |= {**_columns(draft), **standings.declared_columns(draft.declared)}
     if taken is not None:
-        said |= taken.for_body()
+        details |= taken.for_body()
     # Without what is empty: the tables know that, and a body may get further columns.
-    columns = canonical.filled(**said)
+    columns = canonical.filled(**details)
     body = canonical.canonical({"format": FORMAT, **columns, **_beside(kept, worded)})
     return {**columns, "body": body, "digest": hashlib.sha256(body).hexdigest()}
 
@@ -193,8 +193,8 @@ def _finish(draft: EntryDraft, written: Sequence[wire.Statement]) -> None:
 
 def _beside(kept: Sequence[Prepared], worded: SaltedRemark | None) -> dict[str, Any]:
     """Return how a body names what stands beside the entry."""
-    said: dict[str, Any] = {"payloads": [each.for_body() for each in kept]} if kept else {}
-    return {**said, "reason_digest": worded.digest} if worded is not None else said
+    details: dict[str, Any] = {"payloads": [each.for_body() for each in kept]} if kept else {}
+    return {**details, "reason_digest": worded.digest} if worded is not None else details
 
 
 def _statement(

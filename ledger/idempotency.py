@@ -244,8 +244,8 @@ def fingerprint(*, method: str, path: str, query: Mapping[str, Any], body: Any) 
     Entries have it for good, and a body may be about somebody who is forgotten one day: it is
     keyed, so that it cannot be guessed.
     """
-    said = canonical.fingerprint([method, path, dict(query), body])
-    return subjects.fingerprint_of(said, of="request")
+    digest = canonical.fingerprint([method, path, dict(query), body])
+    return subjects.fingerprint_of(digest, of="request")
 
 
 def prune() -> int:

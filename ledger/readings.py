@@ -170,13 +170,13 @@ def _one(rows: QuerySet[Any], id_: str) -> Any:
 
 def _not_found(reading: Reading, id_: str, capability_id: str, caller: Caller) -> ThingNotFound:
     """Return the one answer, and put on record what it stands for."""
-    told = ThingNotFound(reading.type, id_)
+    not_found = ThingNotFound(reading.type, id_)
     found = thing(reading.type, id_)
-    why: DomainError = told
+    why: DomainError = not_found
     if not caller.reaches(reading.type, id_ if found is None else str(found.pk)):
         why = OutOfReach(capability_id, f"{reading.type} {id_}")
     elif found is not None:
         why = CapabilityMissing(capability_id)
     target = Target(type=reading.type, id=id_[:TARGET_CHARS_MAX])
     disclosing.note_withheld(capability_id, why, target=target)
-    return told
+    return not_found

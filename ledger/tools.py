@@ -183,7 +183,7 @@ def _outcome_of(why: DomainError) -> JSON:
         entry = why.entry
         return _done(entry.target_type, entry.target_id, replayed=True)
     is_denied = isinstance(why, _DENIALS)
-    said = {
+    answer = {
         "outcome": "denied" if is_denied else "refused",
         "because": why.code,
         "detail": str(why),
@@ -193,7 +193,7 @@ def _outcome_of(why: DomainError) -> JSON:
         # What is a header over HTTP.
         "retry_after_seconds": getattr(why, "retry_after_seconds", None),
     }
-    return {name: value for name, value in said.items() if value}
+    return {name: value for name, value in answer.items() if value}
 
 
 def _done(type_: str, id_: str, *, replayed: bool = False) -> JSON:
@@ -291,12 +291,12 @@ def _carry_out(caller: Caller, asked: JSON) -> JSON:
 
 
 def _once(caller: Caller, asked: JSON) -> idempotency.Request:
-    said = canonical.fingerprint({name: asked.get(name) for name in _ASKED})
+    digest = canonical.fingerprint({name: asked.get(name) for name in _ASKED})
     return idempotency.Request(
         scope=f"{caller.principal} mcp",
         key=asked["idempotency_key"],
         # Keys of the day before the upgrade stand with the plain digest.
-        fingerprint=Keyed([*subjects.fingerprint_of(said, of="tool").under, said]),
+        fingerprint=Keyed([*subjects.fingerprint_of(digest, of="tool").under, digest]),
         keeps_response=False,
     )
 

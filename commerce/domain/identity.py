@@ -65,12 +65,12 @@ def values_of(personal: Mapping[str, Any]) -> set[str]:
 
 def is_named_in(text: str, personal: Mapping[str, Any]) -> bool:
     """Return whether a text names somebody: by an address, a number, a whole name or a surname."""
-    said = _plain(text)
+    plain = _plain(text)
     whole = (_plain(value) for value in values_of(personal))
-    if any(len(value) >= _SOUGHT_CHARS_MIN and value in said for value in whole):
+    if any(len(value) >= _SOUGHT_CHARS_MIN and value in plain for value in whole):
         return True
     surname = _plain(_name_of(personal)).rpartition(" ")[2]
-    is_word = re.search(rf"\b{re.escape(surname)}\b", said) is not None
+    is_word = re.search(rf"\b{re.escape(surname)}\b", plain) is not None
     return len(surname) >= _SURNAME_CHARS_MIN and is_word
 
 

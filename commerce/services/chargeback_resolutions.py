@@ -70,14 +70,14 @@ class ReportedOutcome:
         }
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> Self:
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read what `as_json` wrote."""
         return cls(
-            provider=said["provider"],
-            provider_ref=said["providerRef"],
-            status=ChargebackStatus(said["status"]),
-            reason=said["reason"],
-            occurred_at=datetime.fromisoformat(said["occurredAt"]),
+            provider=data["provider"],
+            provider_ref=data["providerRef"],
+            status=ChargebackStatus(data["status"]),
+            reason=data["reason"],
+            occurred_at=datetime.fromisoformat(data["occurredAt"]),
         )
 
 
@@ -98,8 +98,8 @@ def note_resolution(*, report: ReportedOutcome, claim: Claim) -> None:
     :raises ChargebackUnknown: if no such chargeback is noted: worth another try.
     :raises ChargebackResolved: if it ended otherwise before.
     """
-    said = provider_reports.terms_of(report)
-    action = action_on("chargeback.resolve", capability=_MAY, reason=report.reason, asked=said)
+    terms = provider_reports.terms_of(report)
+    action = action_on("chargeback.resolve", capability=_MAY, reason=report.reason, asked=terms)
     with ExitStack() as story, recording.recorded(action) as proof:
         proof.weighs(reported_by_provider=True)
         resolutions = _resolve(report, story, proof=proof)
@@ -165,8 +165,8 @@ def _resolve(
     if invoice_id is None:
         raise ChargebackUnknown(report.provider, report.provider_ref)
     invoice = invoices.locked(invoice_id)
-    said = name_screening.without_people(Q(invoices=invoice_id), report.reason)
-    report = replace(report, reason=said)
+    reason = name_screening.without_people(Q(invoices=invoice_id), report.reason)
+    report = replace(report, reason=reason)
     # Under the lock of the invoice: a concurrent resolution is done, or waits.
     found = list(
         of_claim.select_related("payment__capture", "review", "resolution").order_by(

@@ -48,8 +48,8 @@ def note_review(*, report: ReportedOutcome, claim: Claim) -> None:
 
     :raises ChargebackUnknown: if no such chargeback is noted: worth another try.
     """
-    said = provider_reports.terms_of(report)
-    action = action_on("chargeback.review", capability=MAY, reason=report.reason, asked=said)
+    terms = provider_reports.terms_of(report)
+    action = action_on("chargeback.review", capability=MAY, reason=report.reason, asked=terms)
     with recording.recorded(action) as proof:
         proof.weighs(reported_by_provider=True)
         try:
@@ -103,8 +103,8 @@ def _review(report: ReportedOutcome, *, proof: Proof, asked_of: Chargeback | Non
         raise ChargebackUnknown(report.provider, report.provider_ref)
     # A resolution locks the invoice too: the second of the two sees what the first has done.
     invoices.locked(invoice_id)
-    said = name_screening.without_people(Q(invoices=invoice_id), report.reason)
-    report = replace(report, reason=said)
+    reason = name_screening.without_people(Q(invoices=invoice_id), report.reason)
+    report = replace(report, reason=reason)
     found = list(of_claim.select_related("payment__invoice", "review", "resolution").order_by("pk"))
     found.sort(key=lambda each: each != asked_of)
     proof.refers_to(found[0].pk)
@@ -118,12 +118,12 @@ def _review(report: ReportedOutcome, *, proof: Proof, asked_of: Chargeback | Non
         return 0
     proof.cannot_be_undone(_GOES_ON)
     for each in new:
-        said = _note(each, report)
+        summary = _note(each, report)
         if each == found[0]:
-            proof.says(said)
+            proof.says(summary)
         else:
             too = action_on("chargeback.review", each.pk, capability=MAY, reason=report.reason)
-            recording.record_further_target(too, said)
+            recording.record_further_target(too, summary)
     return len(new)
 
 
@@ -133,14 +133,14 @@ def _note(chargeback: Chargeback, report: ReportedOutcome) -> str:
     )
     recorder.emit(
         "chargeback.under_review",
-        _said(chargeback, report),
+        _payload(chargeback, report),
         stream=("chargeback", str(chargeback.pk)),
         event_id=f"evt_chargeback_under_review_{chargeback.pk}",
     )
     return f"{chargeback.provider_ref} is under review."
 
 
-def _said(chargeback: Chargeback, report: ReportedOutcome) -> dict[str, Any]:
+def _payload(chargeback: Chargeback, report: ReportedOutcome) -> dict[str, Any]:
     invoice = chargeback.payment.invoice
     return {
         "chargebackId": str(chargeback.pk),

@@ -59,16 +59,16 @@ class ReportedClaim:
         }
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> Self:
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read what `as_json` wrote."""
         return cls(
-            provider=said["provider"],
-            provider_ref=said["providerRef"],
-            capture_ref=said["captureRef"],
-            amount_cents=said["amountCents"],
-            currency=said["currency"],
-            reason=said["reason"],
-            occurred_at=datetime.fromisoformat(said["occurredAt"]),
+            provider=data["provider"],
+            provider_ref=data["providerRef"],
+            capture_ref=data["captureRef"],
+            amount_cents=data["amountCents"],
+            currency=data["currency"],
+            reason=data["reason"],
+            occurred_at=datetime.fromisoformat(data["occurredAt"]),
         )
 
 
@@ -98,8 +98,8 @@ def note_chargeback(*, report: ReportedClaim, claim: Claim | None = None) -> lis
     with ExitStack() as story, recording.recorded(_action(report)) as proof:
         _weigh(report, proof=proof)
         invoice, captured = _locked_capture(report)
-        said = name_screening.without_people(Q(invoices=invoice.pk), report.reason)
-        report = replace(report, reason=said)
+        reason = name_screening.without_people(Q(invoices=invoice.pk), report.reason)
+        report = replace(report, reason=reason)
         noted = _known(report, invoice)
         if noted:
             proof.changes_nothing()
@@ -116,9 +116,9 @@ def note_chargeback(*, report: ReportedClaim, claim: Claim | None = None) -> lis
 
 
 def _action(report: ReportedClaim) -> Action:
-    said = provider_reports.terms_of(report)
+    terms = provider_reports.terms_of(report)
     return action_on(
-        "chargeback.note", kind=Kind.CREATE, capability=_MAY, reason=report.reason, asked=said
+        "chargeback.note", kind=Kind.CREATE, capability=_MAY, reason=report.reason, asked=terms
     )
 
 

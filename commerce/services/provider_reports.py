@@ -48,9 +48,9 @@ def note_later(*, report: ProviderReport, of: str, job: str, capability: str) ->
     now = timezone.now()
     horizon.check_happened(report.occurred_at, now=now, pointer="/data/occurred_at")
     name = f"{report.provider}/{report.provider_ref}"
-    said = {"of": of, **terms_of(report)}
+    terms = {"of": of, **terms_of(report)}
     action = action_on(
-        "chargeback.report", name, kind=Kind.EXECUTE, capability=capability, asked=said
+        "chargeback.report", name, kind=Kind.EXECUTE, capability=capability, asked=terms
     )
     with recording.recorded(action) as proof:
         work = queue.enqueue(

@@ -124,10 +124,10 @@ def request_refund(
             note, is_new = refund_limits.credit_behind(
                 invoice, amount_cents=amount_cents, reason=reason, at=timezone.now()
             )
-            said = (
+            summary = (
                 f"Issued {note.number} and asked" if is_new else f"Asked again under {note.number}"
             )
-            proof.says(f"{said} for the money to go back.")
+            proof.says(f"{summary} for the money to go back.")
         payment = refund_limits.locked_payment(payment_id)
         held_cents = selectors.gone_cents(payment)
         proof.found({**payments.state_of(payment), "held_cents": held_cents})
@@ -264,8 +264,8 @@ def _end_reversal(
     refund_id: UUID, claim: Claim, *, reference: str = "", refusal: str = ""
 ) -> dict[str, Any]:
     verb = "refund.fail" if refusal else "refund.settle"
-    said = {"provider_ref": reference}
-    action = action_on(verb, refund_id, capability="refund.settle", reason=refusal, asked=said)
+    asked = {"provider_ref": reference}
+    action = action_on(verb, refund_id, capability="refund.settle", reason=refusal, asked=asked)
     with recording.recorded(action) as proof:
         # It has happened; recording it needs no approval.
         proof.weighs(reported_by_provider=True)

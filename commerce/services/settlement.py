@@ -175,8 +175,8 @@ def book_report(*, ref: ExternalRef, report: SettlementReport) -> Applied:
     :raises CurrenciesMixed: if it is in another currency than the invoice.
     :raises InvoiceNotPayable: if nothing is due on it any more.
     """
-    said = {"ref_id": ref.pk, "report": report}
-    action = payments.action_of("payment.capture", kind=Kind.CREATE, asked=said)
+    asked = {"ref_id": ref.pk, "report": report}
+    action = payments.action_of("payment.capture", kind=Kind.CREATE, asked=asked)
     with recording.recorded(action) as proof:
         # It has happened; recording it needs no approval.
         proof.weighs(reported_by_provider=True)
@@ -268,7 +268,7 @@ def _note_error(ref: ExternalRef, error: str) -> Applied:
 
 def _known(report: SettlementReport) -> dict[str, Any]:
     """Return the columns that the report says something about: what it left out stays."""
-    said = {
+    columns = {
         "external_id": report.external_id,
         "external_number": report.external_number,
         "external_url": report.external_url,
@@ -278,7 +278,7 @@ def _known(report: SettlementReport) -> dict[str, Any]:
         "settled_at": report.settled_at,
         "synced_at": report.synced_at or timezone.now(),
     }
-    return {name: value for name, value in said.items() if value is not None}
+    return {name: value for name, value in columns.items() if value is not None}
 
 
 def _settled_at(report: SettlementReport) -> datetime:

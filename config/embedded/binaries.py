@@ -66,8 +66,8 @@ def valkey() -> Path:
 
 def major_version(folder: Path, account: Account) -> int:
     """Return 18 for PostgreSQL 18.6."""
-    said = _as_account([str(folder / "postgres"), "--version"], account).stdout
-    return int(re.findall(r"\d+", said)[0])
+    version = _as_account([str(folder / "postgres"), "--version"], account).stdout
+    return int(re.findall(r"\d+", version)[0])
 
 
 def may_enter(folder: Path, account: Account) -> bool:

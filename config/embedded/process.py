@@ -161,8 +161,8 @@ def execute(command: Sequence[object], environment: Mapping[str, str] | None = N
 def last_words(log: Path, *, about: Sequence[str] = ("",)) -> str:
     """Return a sentence that names a log, and cites its last line that has one of these words."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    said = [line for line in lines if any(word in line for word in about)]
-    return f"{log} says why{f': {said[-1]}' if said else '.'}"
+    found = [line for line in lines if any(word in line for word in about)]
+    return f"{log} says why{f': {found[-1]}' if found else '.'}"
 
 
 def has_ended(pid: int) -> bool:

@@ -331,12 +331,12 @@ class Launch:
         except round_trip.RoundTripFailed as error:
             print(f"{error}\nThe logs are in {self.state.logs}.", file=sys.stderr)
             return 1
-        said = {
+        ready = {
             "cold_start_s": round(cold_start_s, 2),
             "round_trip_ms": figures.median_ms,
             "first_round_trip_ms": figures.first_ms,
         }
-        _say(json.dumps(said))
+        _say(json.dumps(ready))
         return 0
 
     def _ready(self) -> dict[str, str | None]:
@@ -383,8 +383,8 @@ Ctrl-C stops it.
 
     def _tail(self, part: str, lines: int = 20) -> str:
         """Return the end of a sentence: what the part said last."""
-        said = (self.state.logs / f"{part}.log").read_text().splitlines()[-lines:]
-        return f": {said[0]}" if len(said) == 1 else ":\n\n" + "\n".join(said)
+        tail = (self.state.logs / f"{part}.log").read_text().splitlines()[-lines:]
+        return f": {tail[0]}" if len(tail) == 1 else ":\n\n" + "\n".join(tail)
 
 
 def _ignoring_ready(execute: Callable[[], object]) -> Callable[[Callable[[], None]], object]:

@@ -73,11 +73,11 @@ class Begin(Protocol):
 
 def by_itself(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Process:
     """Begin `manage.py` as a user does: as a program that imports everything itself."""
-    with log.open("wb") as said:
+    with log.open("wb") as output:
         return subprocess.Popen(  # noqa: S603
             [sys.executable, str(ROOT / "manage.py"), *arguments],
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             env=environment,
             start_new_session=True,
             preexec_fn=dying_with_us(signal.SIGTERM),  # noqa: PLW1509 (see there)

@@ -63,11 +63,11 @@ class Forked:
         if self.returncode is None:
             self._end.settimeout(timeout)
             try:
-                said = self._end.recv(_MESSAGE_BYTES_MAX)
+                message = self._end.recv(_MESSAGE_BYTES_MAX)
             except (TimeoutError, BlockingIOError) as error:
                 raise subprocess.TimeoutExpired([str(self.pid)], timeout or 0) from error
             # Who forked it dies last, and takes it along.
-            self.returncode = int(said) if said else -signal.SIGKILL
+            self.returncode = int(message) if message else -signal.SIGKILL
             self._end.close()
         return self.returncode
 

@@ -155,19 +155,19 @@ class Forks:
         assert worker.hears is not None
         hook = session.config.hook
         try:
-            what, told = worker.hears.recv()
+            what, payload = worker.hears.recv()
         except EOFError:
             self._report_end_of(session, worker)
             return
         if what == "begins":
-            worker.busy_with = told
+            worker.busy_with = payload
         elif what == "breaks":
-            worker.last_words = told
+            worker.last_words = payload
         elif what == "ends":
             worker.hears.close()
             worker.hears = None
         else:
-            report = hook.pytest_report_from_serializable(config=session.config, data=told)
+            report = hook.pytest_report_from_serializable(config=session.config, data=payload)
             # So the terminal shows a letter, and not the file again and again.
             report.node = worker
             hook.pytest_runtest_logreport(report=report)

@@ -80,8 +80,8 @@ def _examined(part: Probed) -> dict[str, Any]:
     started = time.monotonic()
     try:
         says, is_ok = part.probe(), True
-    except Unhealthy as trouble:
-        says, is_ok = str(trouble), False
+    except Unhealthy as error:
+        says, is_ok = str(error), False
     except DatabaseError as error:
         says, is_ok = type(error).__name__, False
     return {

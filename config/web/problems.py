@@ -363,11 +363,11 @@ def _document(request: Any, *, status: int, code: str, detail: str, hint: str) -
     return {key: value for key, value in body.items() if value not in {None, ""}}
 
 
-def _short(said: Any) -> Any:
+def _short(value: Any) -> Any:
     # A value is shortened: enough to recognise it.
-    if isinstance(said, str) and len(said) > _TOLD_CHARS_MAX:
-        return f"{said[: _TOLD_CHARS_MAX - 1]}…"
-    return [_short(each) for each in said] if isinstance(said, list) else said
+    if isinstance(value, str) and len(value) > _TOLD_CHARS_MAX:
+        return f"{value[: _TOLD_CHARS_MAX - 1]}…"
+    return [_short(each) for each in value] if isinstance(value, list) else value
 
 
 def _page(

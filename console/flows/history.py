@@ -86,10 +86,10 @@ def lines(
 
 def says(event: Envelope) -> str:
     """Return what an event is about, beyond its name and step."""
-    told = _SAYS.get(event.name)
-    if told is None:
+    describe = _SAYS.get(event.name)
+    if describe is None:
         return ""
-    text = told(event.data)
+    text = describe(event.data)
     return shortened(text, SAYS_CHARS_MAX)
 
 

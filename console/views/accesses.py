@@ -95,8 +95,8 @@ def revoke(request: HttpRequest, access_id: UUID) -> HttpResponseBase:
     def act() -> object:
         return document_access.revoke_document_access(access_id=access.pk, reason=reason).pk
 
-    told = "The access is revoked."
-    return _done(request, access, act, told=told, refused={"revoking": form})
+    message = "The access is revoked."
+    return _done(request, access, act, message=message, refused={"revoking": form})
 
 
 @signed_in
@@ -123,8 +123,8 @@ def undo(request: HttpRequest, access_id: UUID) -> HttpResponseBase:
         return timelines.target_of(done.reversal_id).id
 
     # Not the form itself: the token of what was shown may be what was refused.
-    told = "The revocation is undone. This is the new access."
-    return _done(request, access, act, told=told, refused={"reason": asked["reason"]})
+    message = "The revocation is undone. This is the new access."
+    return _done(request, access, act, message=message, refused={"reason": asked["reason"]})
 
 
 def _done(
@@ -132,7 +132,7 @@ def _done(
     access: DocumentAccess,
     act: Callable[[], object],
     *,
-    told: str,
+    message: str,
     refused: dict[str, Any],
 ) -> HttpResponseBase:
     """Do it, and show the access whose id it returns; if not, its page with `refused`."""
@@ -144,7 +144,7 @@ def _done(
     except DomainError as refusal:
         messages.error(request, f"{refusal} {refusal.hint}".strip())
         return _page(request, _one(access.pk), status=409, **refused)
-    messages.success(request, told)
+    messages.success(request, message)
     return redirect("console:access", shown)
 
 

@@ -102,11 +102,11 @@ def decide(request: HttpRequest, approval_id: UUID) -> HttpResponseBase:
         form.add_error("password", "Enter your password to decide a critical request.")
         return _page(request, row, form, status=400)
     except DomainError as refusal:
-        said = f"{refusal} {refusal.hint}".strip()
+        message = f"{refusal} {refusal.hint}".strip()
         if _may_decide(request, row):
-            messages.error(request, said)
+            messages.error(request, message)
             return _page(request, row, form, status=409)
-        messages.error(request, f"{said} Your decision and its reason were not kept.")
+        messages.error(request, f"{message} Your decision and its reason were not kept.")
     else:
         messages.success(request, f"Your decision is recorded: it is {row.status}.")
     return redirect("console:approval", approval_id=row.pk)

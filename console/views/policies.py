@@ -51,8 +51,8 @@ class TrialForm(forms.Form):
     days = forms.IntegerField(min_value=1, max_value=DAYS_MAX, label="Days")
 
     def __init__(self, query: QueryDict, policy: ApprovalPolicyVersion) -> None:
-        said = {"condition": policy.condition, "days": DAYS, **query.dict()}
-        super().__init__(said, label_suffix="")
+        data = {"condition": policy.condition, "days": DAYS, **query.dict()}
+        super().__init__(data, label_suffix="")
         self.broken: ConditionInvalid | None = None
 
     def clean_condition(self) -> str:

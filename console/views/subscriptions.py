@@ -240,8 +240,9 @@ def _last_days() -> dict[str, str]:
 def _describe(done: services.ReplayedRange) -> str:
     if not done.replayed:
         return "No message failed in this period, or each is being sent again already."
-    said = f"{done.replayed} {'message is' if done.replayed == 1 else 'messages are'} sent again."
-    return f"{said} Some are left: send once more." if done.more else said
+    messages_are = "message is" if done.replayed == 1 else "messages are"
+    summary = f"{done.replayed} {messages_are} sent again."
+    return f"{summary} Some are left: send once more." if done.more else summary
 
 
 def _waits(request: HttpRequest, required: ApprovalRequired) -> HttpResponseBase:

@@ -34,14 +34,14 @@ class Principal:
 
     def as_json(self) -> dict[str, str]:
         """Return the public shape: what is empty is left out."""
-        said = {"kind": self.kind.value, "id": self.id, "delegationId": self.delegation_id}
-        return {name: value for name, value in said.items() if value}
+        data = {"kind": self.kind.value, "id": self.id, "delegationId": self.delegation_id}
+        return {name: value for name, value in data.items() if value}
 
     @classmethod
-    def from_json(cls, said: Mapping[str, str]) -> "Principal":
+    def from_json(cls, data: Mapping[str, str]) -> "Principal":
         """Read what `as_json` wrote."""
-        kind = PrincipalKind(said["kind"])
-        return cls(kind=kind, id=said["id"], delegation_id=said.get("delegationId", ""))
+        kind = PrincipalKind(data["kind"])
+        return cls(kind=kind, id=data["id"], delegation_id=data.get("delegationId", ""))
 
     @classmethod
     def parse(cls, text: str) -> "Principal":

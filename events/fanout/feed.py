@@ -158,8 +158,8 @@ class Feed:
         self._breaking_off = asyncio.create_task(self._rest())
 
     async def _follow(self) -> None:
-        async with aclosing(doorbell.listen(poll_seconds=self.limits.poll_s)) as bell:
-            async for moved_to in bell:
+        async with aclosing(doorbell.listen(poll_seconds=self.limits.poll_s)) as moves:
+            async for moved_to in moves:
                 if moved_to is None or moved_to > self.position:
                     await self._read_on()
                 if moved_to is None:

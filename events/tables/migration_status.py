@@ -34,18 +34,18 @@ class Difference:
 
     def sentences(self) -> list[str]:
         """Return the differences and the commands to run, a sentence each, if any."""
-        said = []
+        found = []
         if self.missing:
-            said.append(
+            found.append(
                 f"The database lacks {_counted(self.missing)}. Type `python3 manage.py migrate`."
             )
         if self.unknown:
-            said.append(
+            found.append(
                 f"The database has {_counted(self.unknown)} which this revision does not know. "
                 "Run the revision that has them; or, with that one, type "
                 f"{_ways_back(self.unknown)} first."
             )
-        return said
+        return found
 
 
 def check() -> None:

@@ -29,9 +29,9 @@ class Mailbox:
     secret: str
     url: str = ""
 
-    def sealed(self, id_: str, said: dict[str, Any]) -> dict[str, Any]:
+    def sealed(self, id_: str, message: dict[str, Any]) -> dict[str, Any]:
         """Return a message as Standard Webhooks has it: its exact text, and its headers."""
-        text = json.dumps(said)
+        text = json.dumps(message)
         at = str(int(time.time()))
         key = base64.b64decode(self.secret.removeprefix("whsec_"))
         signed = hmac.new(key, f"{id_}.{at}.{text}".encode(), hashlib.sha256).digest()
@@ -186,12 +186,12 @@ class Payments(Peer):
         self._tell(chargeback)
 
     def _review(self, chargeback: dict[str, Any], wanted: dict[str, Any]) -> None:
-        said = {
+        data = {
             "id": chargeback["id"],
             "reason": str(wanted.get("reason", "the merchant has sent evidence")),
             "occurred_at": datetime.now(UTC).isoformat(),
         }
-        self._tell(said, type_="payment.chargeback_under_review")
+        self._tell(data, type_="payment.chargeback_under_review")
 
     def _resolve(self, chargeback: dict[str, Any], wanted: dict[str, Any]) -> None:
         ended = {
@@ -206,8 +206,8 @@ class Payments(Peer):
         if self._mailbox is None:
             return
         at = datetime.now(UTC).isoformat()
-        said = {"type": type_, "timestamp": at, "data": data}
-        message = self._mailbox.sealed(f"msg_{len(self._told)}_{data['id']}", said)
+        notification = {"type": type_, "timestamp": at, "data": data}
+        message = self._mailbox.sealed(f"msg_{len(self._told)}_{data['id']}", notification)
         self._told.append({**message, "answered": self._mailbox.deliver(message)})
 
     def _shown(self, payment: Payment) -> dict[str, Any]:

@@ -103,12 +103,12 @@ class Peer:
             return self.handle(call)
         # A key is good for one address: undoing a thing comes with the key of doing it.
         scope = (call.key, call.method, *call.path)
-        said = json.dumps(call.body, sort_keys=True)
+        body = json.dumps(call.body, sort_keys=True)
         if scope in self._done:
             known, answered = self._done[scope]
-            return answered if known == said else Answer(422, {"error": "key reused"})
+            return answered if known == body else Answer(422, {"error": "key reused"})
         answered = self.handle(call)
-        self._done[scope] = (said, answered)
+        self._done[scope] = (body, answered)
         return answered
 
 

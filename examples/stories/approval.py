@@ -128,10 +128,10 @@ def _cannot_answer_itself(
 
 def _agree(world: World, approval: dict[str, Any]) -> None:
     world.step("Somebody else looks at it, and agrees")
-    said = {"decision": "approve", "comment": "She sent a doctor's note."}
+    decision = {"decision": "approve", "comment": "She sent a doctor's note."}
     with world.second() as manager:
         seen = manager.get(f"ledger/approvals/{approval['id']}")
-        decided = manager.post(f"ledger/approvals/{approval['id']}/decide", said)
+        decided = manager.post(f"ledger/approvals/{approval['id']}/decide", decision)
     world.expect("whether it was stale", seen["is_stale"], wanted=False)
     world.expect("the approval", decided["status"], "approved")
     world.note("approved by a second person, with what it is about before her eyes")

@@ -181,8 +181,8 @@ def _send_while_a_worker_dies(world: World, booking: dict[str, Any]) -> None:
 def _charge_back(world: World, invoice: dict[str, Any]) -> None:
     world.step("A bank takes part of the money back, and the provider tells it twice")
     [ref] = world.api.get(f"invoices/{invoice['id']}")["external_refs"]
-    told = world.payment.order(charge_back=ref["external_id"], amount_cents=5_000)["told"]
-    world.expect("how Daybook answered the provider", told[-1]["answered"], 202)
+    notifications = world.payment.order(charge_back=ref["external_id"], amount_cents=5_000)["told"]
+    world.expect("how Daybook answered the provider", notifications[-1]["answered"], 202)
     fact = world.feed.wait_for(
         "chargeback.noted", lambda f: f["data"]["invoiceId"] == invoice["id"]
     )

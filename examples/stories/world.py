@@ -35,8 +35,8 @@ class Api:
         return self._call("GET", path, wanted, params=query)
 
     def download(self, path: str, *, why: str, **query: Any) -> bytes:
-        said = {"Access-Reason": why}
-        answer = self.client.get(f"/api/v1/{path}", params=query, headers=said)
+        headers = {"Access-Reason": why}
+        answer = self.client.get(f"/api/v1/{path}", params=query, headers=headers)
         if answer.status_code != httpx2.codes.OK:
             raise NotAsExpected(f"GET /api/v1/{path}: {answer.status_code}.\n{answer.text}")
         return answer.content
@@ -44,8 +44,8 @@ class Api:
     def post(
         self, path: str, body: JSON = None, *, status: int = 200, key: str = "", under: str = ""
     ) -> JSON:
-        said = {"Idempotency-Key": key, "Action-Approval-Id": under}
-        headers = {name: value for name, value in said.items() if value}
+        given = {"Idempotency-Key": key, "Action-Approval-Id": under}
+        headers = {name: value for name, value in given.items() if value}
         return self._call("POST", path, status, json=body, headers=headers)
 
     def delete(self, path: str) -> None:

@@ -93,7 +93,7 @@ class AgentAdmin(_MadeByServices):
             request,
             ["All agents"],
             lambda _: agents.stop_all_agents(reason=BY_HAND),
-            told=lambda _: "stopped until the kill switch is taken off",
+            describe=lambda _: "stopped until the kill switch is taken off",
         )
 
     @admin_access.needs_capability("agent.administer")
@@ -103,7 +103,7 @@ class AgentAdmin(_MadeByServices):
             request,
             ["All agents"],
             lambda _: agents.resume_all_agents(reason=BY_HAND),
-            told=lambda _: "the kill switch is off",
+            describe=lambda _: "the kill switch is off",
         )
 
 

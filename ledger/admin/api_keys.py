@@ -33,5 +33,5 @@ class ApiKeyAdmin(CapabilityAdmin[ApiKey]):
             request,
             queryset,
             lambda key: api_keys.revoke_api_key(key_id=key.pk),
-            told=lambda _: "revoked",
+            describe=lambda _: "revoked",
         )

@@ -156,7 +156,7 @@ class ApprovalAdmin(CapabilityAdmin[Any]):
                 comment=BY_HAND,
                 is_fresh=is_fresh,
             ),
-            told=_status,
+            describe=_status,
         )
 
 
@@ -200,7 +200,7 @@ class ApprovalPolicyAdmin(CapabilityAdmin[Any]):
             request,
             policies,
             lambda row: change(policy_id=row.pk, is_fresh=is_fresh),
-            told=_status,
+            describe=_status,
         )
         return None
 

@@ -63,13 +63,15 @@ class ErasureAdmin(CapabilityAdmin[Erasure]):
     def certificate(self, erasure: Erasure) -> SafeString:
         """Show what was forgotten where, and lead to the file."""
         try:
-            told = erasures.certificate_of(erasure.pk)
+            certificate = erasures.certificate_of(erasure.pk)
         except NotFound as error:
             return format_html("{}", str(error))
-        lines = format_html_join("", "<li><strong>{}</strong>{}</li>", map(_line, told["places"]))
+        lines = format_html_join(
+            "", "<li><strong>{}</strong>{}</li>", map(_line, certificate["places"])
+        )
         return format_html(
             '<p>{}</p><ul>{}</ul><p><a href="{}">Download</a></p>',
-            ", ".join(told["subjects"]),
+            ", ".join(certificate["subjects"]),
             lines,
             reverse("admin:ledger_erasure_certificate", args=[erasure.pk]),
         )
@@ -105,5 +107,5 @@ class LegalHoldAdmin(CapabilityAdmin[LegalHold]):
             request,
             rows,
             lambda hold: erasures.lift_hold(hold_id=hold.pk, reason=BY_HAND),
-            told=lambda _: "lifted",
+            describe=lambda _: "lifted",
         )

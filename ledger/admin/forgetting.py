@@ -81,8 +81,8 @@ def _forgotten(request: HttpRequest, subject: str, reason: str) -> HttpResponse 
     except DomainError as refusal:
         messages.error(request, f"{refusal} {refusal.hint}".strip())
         return None
-    said = "Forgotten" if issued.is_new else "Nothing was left to forget"
-    messages.success(request, f"{said}: this is the certificate.")
+    outcome = "Forgotten" if issued.is_new else "Nothing was left to forget"
+    messages.success(request, f"{outcome}: this is the certificate.")
     return HttpResponseRedirect(reverse("admin:ledger_erasure_change", args=[issued.entry_id]))
 
 

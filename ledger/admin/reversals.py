@@ -128,8 +128,8 @@ class ReversalStandingAdmin(CapabilityAdmin[ReversalStanding]):
             messages.error(request, f"{refusal} {refusal.hint}".strip())
             return False
         entry = reverse("admin:ledger_entry_change", args=[done.reversal_id])
-        said = format_html('It is {}: see <a href="{}">its entry</a>.', done.state.value, entry)
-        messages.success(request, said)
+        message = format_html('It is {}: see <a href="{}">its entry</a>.', done.state.value, entry)
+        messages.success(request, message)
         return True
 
 

@@ -111,7 +111,7 @@ class _AccountAdmin(ThroughServices, CapabilityAdmin[Any]):
     def save_related(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing: the service has saved groups and permissions too."""
 
-    def saved(self, caller: authority.Caller, row_id: int | None, said: dict[str, Any]) -> Any:
+    def saved(self, caller: authority.Caller, row_id: int | None, values: dict[str, Any]) -> Any:
         """Call the service that makes the row what the form says; a new one without an id."""
         raise NotImplementedError
 
@@ -168,22 +168,22 @@ class UserAdmin(_AccountAdmin):
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         return super().changeform_view(request, *args, **kwargs)
 
-    def saved(self, caller: authority.Caller, row_id: int | None, said: dict[str, Any]) -> User:
+    def saved(self, caller: authority.Caller, row_id: int | None, values: dict[str, Any]) -> User:
         """Create the user, or make them what the form says."""
         if row_id is None:
             return accounts.create_user(
-                username=said["username"], password=said["password1"], caller=caller
+                username=values["username"], password=values["password1"], caller=caller
             )
         return accounts.change_user(
             user_id=row_id,
-            username=said["username"],
-            contact={name: said[name] for name in ("first_name", "last_name", "email")},
+            username=values["username"],
+            contact={name: values[name] for name in ("first_name", "last_name", "email")},
             rights=Rights(
-                is_active=said["is_active"],
-                is_staff=said["is_staff"],
-                is_superuser=said["is_superuser"],
-                groups=frozenset(group.name for group in said["groups"]),
-                permissions=accounts.labels_of(said["user_permissions"]),
+                is_active=values["is_active"],
+                is_staff=values["is_staff"],
+                is_superuser=values["is_superuser"],
+                groups=frozenset(group.name for group in values["groups"]),
+                permissions=accounts.labels_of(values["user_permissions"]),
             ),
             caller=caller,
         )
@@ -243,9 +243,9 @@ class GroupAdmin(_AccountAdmin):
         names = ["name", "permissions", *(["your_password"] if may_change else [])]
         return [(None, {"fields": names})]
 
-    def saved(self, caller: authority.Caller, row_id: int | None, said: dict[str, Any]) -> Group:
+    def saved(self, caller: authority.Caller, row_id: int | None, values: dict[str, Any]) -> Group:
         """Create the group, or make it what the form says."""
-        name, permissions = said["name"], accounts.labels_of(said["permissions"])
+        name, permissions = values["name"], accounts.labels_of(values["permissions"])
         if row_id is None:
             return accounts.create_group(name=name, permissions=permissions, caller=caller)
         return accounts.change_group(

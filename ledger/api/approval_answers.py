@@ -59,9 +59,9 @@ def _done_before(repeated: ApprovedActionRepeated, view: Any, request: Request) 
     try:
         response: Response = view.rebuild_response(request, entry.target_id)
     except (AttributeError, Http404):
-        said = {"entry_id": str(entry.pk)}
-        said |= {"target_type": entry.target_type, "target_id": entry.target_id}
-        response = Response(said)
+        body = {"entry_id": str(entry.pk)}
+        body |= {"target_type": entry.target_type, "target_id": entry.target_id}
+        response = Response(body)
     response.status_code = status.HTTP_200_OK
     response["Idempotency-Replayed"] = "true"
     return response

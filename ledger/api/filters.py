@@ -68,12 +68,12 @@ class EntryFilters(filters.FilterSet):
         acting = {"principal_type": PrincipalKind.API_KEY.value, "principal_id": prefix}
         return entries.filter(api_token_id=prefix, **acting)
 
-    def looked_because(self, entries: QuerySet[Entry], _name: str, said: str) -> QuerySet[Entry]:
+    def looked_because(self, entries: QuerySet[Entry], _name: str, value: str) -> QuerySet[Entry]:
         """Keep disclosures with exactly this reason, as the caller may read it."""
-        if free_texts.redacted_for(said, self.request) != said:
+        if free_texts.redacted_for(value, self.request) != value:
             return entries.none()
-        now = Q(disclosure__isnull=False, remark__text=said)
-        return entries.filter(now | Q(disclosure__old_reason_code=said))
+        now = Q(disclosure__isnull=False, remark__text=value)
+        return entries.filter(now | Q(disclosure__old_reason_code=value))
 
     def among_targets(self, entries: QuerySet[Entry], _name: str, written: str) -> QuerySet[Entry]:
         """Keep entries about one of several targets."""

@@ -78,10 +78,10 @@ class TakesNoBodyInVain(BasePermission):
         takes_none = request.method == "DELETE" or _action(view, request) in getattr(
             view, "without_body", ()
         )
-        said = request.data if takes_none else {}
-        if isinstance(said, dict) and said:
-            raise ValidationError({name: [_UNKNOWN] for name in said})
-        if not isinstance(said, dict):
+        body = request.data if takes_none else {}
+        if isinstance(body, dict) and body:
+            raise ValidationError({name: [_UNKNOWN] for name in body})
+        if not isinstance(body, dict):
             raise ValidationError("Send no body, or an empty object.")
         return True
 

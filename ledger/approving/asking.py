@@ -240,8 +240,8 @@ def _insert(petition: Petition) -> Approval:
     return row
 
 
-def _made(said: Any, petition: Petition) -> str:
-    return fingerprints.made(said) if petition.is_command else ""
+def _made(content: Any, petition: Petition) -> str:
+    return fingerprints.made(content) if petition.is_command else ""
 
 
 def _can_be_run(petition: Petition) -> bool:
@@ -291,8 +291,8 @@ def _append_entry(petition: Petition, approval_id: UUID, mandate: Mandate | None
 
 
 def _summary_of(petition: Petition) -> str:
-    said = f"Awaits approval under {petition.policy}. {petition.unanswered}".strip()
-    return shortened(said, SUMMARY_CHARS_MAX)
+    summary = f"Awaits approval under {petition.policy}. {petition.unanswered}".strip()
+    return shortened(summary, SUMMARY_CHARS_MAX)
 
 
 def _kept(bound: Bound, undoing: Undoing | None) -> list[Kept]:
@@ -336,13 +336,13 @@ def undoing_of(row: Approval) -> Undoing | None:
     )
     if snapshot is None:
         return None
-    said = snapshot["undoing"]
+    undoing = snapshot["undoing"]
     return Undoing(
         **{
-            **said,
-            "of": UUID(said["of"]),
-            "step": StepKind(said["step"]),
-            "kind": ReversalKind(said["kind"]),
+            **undoing,
+            "of": UUID(undoing["of"]),
+            "step": StepKind(undoing["step"]),
+            "kind": ReversalKind(undoing["kind"]),
         }
     )
 

@@ -232,18 +232,18 @@ def refused_once(
     """
     if approval_id is None and not isinstance(why, ApprovalNotFound):
         return None
-    said = {"principal": str(happened.principal)}
+    refusal = {"principal": str(happened.principal)}
     if isinstance(why, ApprovalNotApproved | ApprovalExpired):
         bound = _bound(action, happened, route="")
-        said["command"] = fingerprints.made(rules.command_of(bound))
-        said["status"] = why.facts.get("status", "")
+        refusal["command"] = fingerprints.made(rules.command_of(bound))
+        refusal["status"] = why.facts.get("status", "")
     elif not isinstance(why, ApprovalNotFound | ApprovalPrincipalMismatch):
         return None
     elif approval_id is None:
-        said["hour"] = timezone.now().strftime("%Y-%m-%dT%H")
-    said["code"] = why.code
+        refusal["hour"] = timezone.now().strftime("%Y-%m-%dT%H")
+    refusal["code"] = why.code
     return Idempotency(
-        scope=f"{approval_id or 'approval'}:refusal", key=canonical.fingerprint(said)
+        scope=f"{approval_id or 'approval'}:refusal", key=canonical.fingerprint(refusal)
     )
 
 

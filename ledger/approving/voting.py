@@ -80,8 +80,8 @@ def note_refused(approval_id: UUID, what: str, why: Forbidden) -> None:
     once = None
     if isinstance(why, NotTheRequester):
         # A stranger who tries again and again says nothing new.
-        said = {"principal": str(context.current().principal), "act": what, "code": why.code}
-        once = Idempotency(scope=f"{approval_id}:refusal", key=canonical.fingerprint(said))
+        refusal = {"principal": str(context.current().principal), "act": what, "code": why.code}
+        once = Idempotency(scope=f"{approval_id}:refusal", key=canonical.fingerprint(refusal))
     # It was found, so it is there.
     recording.record_refusal(action, why, approval_id=approval_id, once=once)
 
@@ -90,8 +90,8 @@ def moved(approval_id: UUID, error: IntegrityError) -> Exception:
     """Return VotesMoved for the error of the trigger that counts fewer votes than were read;
     any other error as it is.
     """
-    said = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
-    return VotesMoved(approval_id) if said == "ledger_approval_keeps_its_word" else error
+    constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
+    return VotesMoved(approval_id) if constraint == "ledger_approval_keeps_its_word" else error
 
 
 def _may_decide(user_id: int) -> bool:

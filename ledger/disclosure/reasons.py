@@ -23,19 +23,19 @@ def access_reason(request: Any) -> str:
 
     :raises AccessReasonMalformed: if it is too long, or no line of text.
     """
-    said: str = request.headers.get(HEADER, "").strip()
-    if len(said) > REASON_CHARS_MAX or not said.isprintable():
+    reason: str = request.headers.get(HEADER, "").strip()
+    if len(reason) > REASON_CHARS_MAX or not reason.isprintable():
         raise AccessReasonMalformed
-    return said
+    return reason
 
 
 def access_reason_header(*, required: bool = False) -> OpenApiParameter:
     """Return how the description of an operation says that it listens to a reason."""
-    said = {"type": "string", "maxLength": REASON_CHARS_MAX}
+    schema = {"type": "string", "maxLength": REASON_CHARS_MAX}
     # One that is empty says as little as none: it is refused only where there must be one.
     return OpenApiParameter(
         HEADER,
-        said | {"minLength": 1} if required else said,
+        schema | {"minLength": 1} if required else schema,
         OpenApiParameter.HEADER,
         required=required,
         description="Why you look. It is on record before anything is shown in clear.",

@@ -157,9 +157,9 @@ class Certificate:
 
 def lines_of(place: str, holds: str, findings: Iterable[Finding]) -> list[Line]:
     """Return what a certificate says of a place: that nothing was there, if so."""
-    told = [each for each in findings if each.rows]
-    told = told or [Finding(means=Means.NOTHING_FOUND, rows=0)]
-    return [Line(place=place, holds=holds, finding=each) for each in told]
+    found = [each for each in findings if each.rows]
+    found = found or [Finding(means=Means.NOTHING_FOUND, rows=0)]
+    return [Line(place=place, holds=holds, finding=each) for each in found]
 
 
 def masked_value(value: Any, sought: Sequence[str]) -> Any:

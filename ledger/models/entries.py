@@ -226,11 +226,11 @@ class Entry(models.Model):
     @property
     def title(self) -> str:
         """What it did, in a sentence: the one that it was given, or one of what it says."""
-        told = getattr(getattr(self, "mutation", None), "summary", "")
+        sentence = getattr(getattr(self, "mutation", None), "summary", "")
         disclosure = getattr(self, "disclosure", None)
         if disclosure is not None:
-            told = sentences.of_look(disclosure.disclosed_fields)
-        return told or sentences.of_action(
+            sentence = sentences.of_look(disclosure.disclosed_fields)
+        return sentence or sentences.of_action(
             self.action_name,
             target_type=self.target_type,
             target_id=self.target_id,

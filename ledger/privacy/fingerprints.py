@@ -16,17 +16,19 @@ from ledger.privacy import subjects
 _OF: Final = "command"
 
 
-def made(said: Any) -> str:
+def made(content: Any) -> str:
     """Return the fingerprint of JSON that says what is asked for.
 
     :raises ValueError: if it is no JSON.
     """
-    return str(subjects.fingerprint_of(canonical.fingerprint(under(said, 0)), of=_OF))
+    return str(subjects.fingerprint_of(canonical.fingerprint(under(content, 0)), of=_OF))
 
 
-def known(said: Any) -> frozenset[str]:
+def known(content: Any) -> frozenset[str]:
     """Return all that may be on record of it: under each key, keyed or from before."""
-    plain = [canonical.fingerprint(under(said, number)) for number in range(subjects.count_keys())]
+    plain = [
+        canonical.fingerprint(under(content, number)) for number in range(subjects.count_keys())
+    ]
     keyed = [subjects.fingerprint_of(one, of=_OF).under[number] for number, one in enumerate(plain)]
     return frozenset([*plain, *keyed])
 

@@ -112,9 +112,9 @@ def fingerprint_of(value: Any, *, of: str) -> Keyed:
     same value says something else `of` another action, and under another key of the installation:
     what is on record may be any of its `under`.
     """
-    said = of.encode() + b"\0" + _written(value)
+    message = of.encode() + b"\0" + _written(value)
     keys = [vault.derived(key.hex(), _TERMS_INFO) for key in _master().keys]
-    return Keyed([hmac.digest(key, said, "sha256").hex() for key in keys])
+    return Keyed([hmac.digest(key, message, "sha256").hex() for key in keys])
 
 
 def count_keys() -> int:

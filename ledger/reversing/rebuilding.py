@@ -85,10 +85,10 @@ def _compare(mutation: Mutation, row: ReversalStanding | None, steps: Sequence[S
     """Return what is wrong with `row`, None if it says what the entries say."""
     if row is None:
         return "nothing says how it stands with undoing it"
-    said, true = standings.standing_of(row), _folded(mutation, steps)
-    if (said, row.currency) == (true, mutation.reversal_currency):
+    stored, true = standings.standing_of(row), _folded(mutation, steps)
+    if (stored, row.currency) == (true, mutation.reversal_currency):
         return None
-    return f"said to be {said.state.value} after {said.steps} steps, is {true.state.value}"
+    return f"said to be {stored.state.value} after {stored.steps} steps, is {true.state.value}"
 
 
 def _compare_under_lock(mutation: Mutation, *, repairs: bool) -> str | None:

@@ -106,8 +106,8 @@ def name_of(number: int) -> str:
 
 def document_of(checkpoint: Checkpoint) -> bytes:
     """Return what a witness keeps: the statement and its signature."""
-    said = {"seal": seals.statement_of(checkpoint), "signature": checkpoint.signature}
-    return canonical(said) + b"\n"
+    document = {"seal": seals.statement_of(checkpoint), "signature": checkpoint.signature}
+    return canonical(document) + b"\n"
 
 
 def _follow(url: str) -> int:

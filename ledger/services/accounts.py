@@ -371,11 +371,11 @@ def _save(row: User | Group, *, pointer: str) -> None:
 def _record_changes(proof: Proof, before: Rights, after: Rights, names: Sequence[str]) -> None:
     """Say what changed; what somebody is called, by the names of the fields alone."""
     renamed = f"Changed: {', '.join(names)}." if names else ""
-    said = f"{describe_changes(before, after)} {renamed}".strip()
-    if not said and proof.action.kind is Kind.UPDATE:
+    summary = f"{describe_changes(before, after)} {renamed}".strip()
+    if not summary and proof.action.kind is Kind.UPDATE:
         proof.changes_nothing()
         return
-    proof.says(said or "Nobody gets anything by it yet.")
+    proof.says(summary or "Nobody gets anything by it yet.")
     for kind, rights in ((PayloadKind.BEFORE, before), (PayloadKind.AFTER, after)):
         type_ = proof.action.target.type
         state = rights.as_json() if type_ == "user" else _group_state(rights)

@@ -317,14 +317,14 @@ def _decide(row: Approval, who: Decider, decision: Decision, comment: str) -> No
         entry_id=entry_id,
     )
     agreed = len(after.approved_by)
-    said = f"{agreed} of {row.quorum} people agree." if agreed else "Denied."
+    summary = f"{agreed} of {row.quorum} people agree." if agreed else "Denied."
     if after.status is ApprovalStatus.PENDING:
         steps.hand_back(row)
         steps.note(
             row,
             kind=Kind.APPROVE,
             status=Status.SUCCEEDED,
-            summary=said,
+            summary=summary,
             comment=comment,
             risk=Risk.CRITICAL,
             entry_id=entry_id,
@@ -332,8 +332,8 @@ def _decide(row: Approval, who: Decider, decision: Decision, comment: str) -> No
         steps.emit_event("voted", row, voices=agreed)
         return
     if after.status is ApprovalStatus.DENIED:
-        said = "Denied."
-    steps.end(row, after.status, summary=said, comment=comment, entry_id=entry_id)
+        summary = "Denied."
+    steps.end(row, after.status, summary=summary, comment=comment, entry_id=entry_id)
 
 
 def _has_voted(row: Approval, who: Decider, decision: Decision) -> bool:

@@ -201,11 +201,11 @@ def issue_agent_key(
         proof.refers_to(key.pk)
         proof.says(f"Issued for delegation {delegation.pk}.")
         disclosing.shows_secret(proof)
-        told = {
+        data = {
             "expiresAt": rfc3339(key.expires_at),
             "secretDigest": credentials.logged_digest(key.digest),
         }
-        _emit_key("agent_key.issued", key, **told)
+        _emit_key("agent_key.issued", key, **data)
     return key, written
 
 

@@ -94,8 +94,8 @@ def _bounded(receive: Receive, send: Send) -> Receive:
         message = await receive()
         if message["type"] != "websocket.receive":
             return message
-        said = message.get("text")
-        raw = (message.get("bytes") or b"") if said is None else said.encode(errors="replace")
+        text = message.get("text")
+        raw = (message.get("bytes") or b"") if text is None else text.encode(errors="replace")
         if len(raw) > MESSAGE_BYTES_MAX:
             await send({"type": "websocket.close", "code": TOO_LARGE})
             return {"type": "websocket.disconnect", "code": TOO_LARGE}

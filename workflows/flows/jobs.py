@@ -160,8 +160,8 @@ def _run_function(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> Resul
             outputs = function(invocation_inputs(flow, step, item))
     except _OUR_TROUBLE:
         raise
-    except (callables.TryAgain, Unavailable) as trouble:
-        return NotCompleted(f"work not completed\n{trouble}")
+    except (callables.TryAgain, Unavailable) as error:
+        return NotCompleted(f"work not completed\n{error}")
     except Exception as error:  # noqa: BLE001 (an edge: a step may raise whatever it likes)
         return Failed(f"{type(error).__name__}: {error}")
     return Done(dict(outputs) if outputs is not None else None)
@@ -259,8 +259,8 @@ def _undone(flow: Flow, step: Step, item: WorkItem) -> Result:
         function(body)
     except _OUR_TROUBLE:
         raise
-    except (callables.TryAgain, Unavailable) as trouble:
-        return NotCompleted(f"work not completed\n{trouble}")
+    except (callables.TryAgain, Unavailable) as error:
+        return NotCompleted(f"work not completed\n{error}")
     except Exception as error:  # noqa: BLE001 (an edge: a step may raise whatever it likes)
         return Failed(f"{type(error).__name__}: {error}")
     return Done(None)

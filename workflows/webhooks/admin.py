@@ -105,12 +105,12 @@ class SubscriptionAdmin(AddressedAdmin[Subscription]):
                 subscription_id=row.pk, since=today - GIVEN_UP_WITHIN, until=until
             )
 
-        self.act_on(request, rows, service, told=_describe)
+        self.act_on(request, rows, service, describe=_describe)
 
 
 def _describe(done: services.ReplayedRange) -> str:
-    said = f"{done.replayed} sent again"
-    return f"{said}, and some are left: do it once more" if done.more else said
+    summary = f"{done.replayed} sent again"
+    return f"{summary}, and some are left: do it once more" if done.more else summary
 
 
 class AttemptInline(admin.TabularInline[Attempt, Delivery]):

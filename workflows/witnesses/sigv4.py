@@ -49,32 +49,32 @@ def signed(
     :param at: in UTC, as the clock of the service says within a quarter of an hour.
     """
     stamp = at.strftime("%Y%m%dT%H%M%SZ")
-    told = {name.lower(): " ".join(value.split()) for name, value in headers.items()}
-    told["x-amz-date"] = stamp
+    signed = {name.lower(): " ".join(value.split()) for name, value in headers.items()}
+    signed["x-amz-date"] = stamp
     if scope.service == "s3":
-        told["x-amz-content-sha256"] = hashlib.sha256(body).hexdigest()
+        signed["x-amz-content-sha256"] = hashlib.sha256(body).hexdigest()
     if credentials.session_token:
-        told["x-amz-security-token"] = credentials.session_token
-    names = ";".join(sorted(told))
+        signed["x-amz-security-token"] = credentials.session_token
+    names = ";".join(sorted(signed))
     canonical = "\n".join(
         [
             method,
             quote(path, safe=f"/{_UNRESERVED}"),
             _canonical_query(query),
-            *(f"{name}:{told[name]}" for name in sorted(told)),
+            *(f"{name}:{signed[name]}" for name in sorted(signed)),
             "",
             names,
             hashlib.sha256(body).hexdigest(),
         ]
     )
     place = f"{stamp[:8]}/{scope.region}/{scope.service}/aws4_request"
-    said = "\n".join([ALGORITHM, stamp, place, hashlib.sha256(canonical.encode()).hexdigest()])
-    signature = hmac.new(_key(credentials, stamp[:8], scope), said.encode(), hashlib.sha256)
-    told["authorization"] = (
+    to_sign = "\n".join([ALGORITHM, stamp, place, hashlib.sha256(canonical.encode()).hexdigest()])
+    signature = hmac.new(_key(credentials, stamp[:8], scope), to_sign.encode(), hashlib.sha256)
+    signed["authorization"] = (
         f"{ALGORITHM} Credential={credentials.access_key}/{place}, "
         f"SignedHeaders={names}, Signature={signature.hexdigest()}"
     )
-    return told
+    return signed
 
 
 def _canonical_query(query: Mapping[str, str]) -> str:

@@ -88,19 +88,19 @@ def _route() -> str:
 
 def _enqueue(envelope: Envelope) -> None:
     """Put the execution on the list, in the transaction of the decision."""
-    said = envelope.data
-    if said["status"] != ApprovalStatus.APPROVED or said["execute"] != Execute.ON_APPROVAL:
+    data = envelope.data
+    if data["status"] != ApprovalStatus.APPROVED or data["execute"] != Execute.ON_APPROVAL:
         return
     with context.acting(
-        Principal.parse(said["requestedBy"]),
+        Principal.parse(data["requestedBy"]),
         correlation_id=envelope.correlation_id,
         causation_id=envelope.event_id,
     ):
         queue.enqueue(
             EXECUTE,
-            subject=f"approval/{said['approvalId']}",
-            input={"approvalId": said["approvalId"]},
-            idempotency_key=said["approvalId"],
+            subject=f"approval/{data['approvalId']}",
+            input={"approvalId": data["approvalId"]},
+            idempotency_key=data["approvalId"],
         )
 
 
@@ -144,8 +144,8 @@ def _addresses(row: Approval) -> list[str]:
         selectors.deciders_of(row.policy) if row.assigned_to is None else [row.assigned_to]
     )
     # Those who have agreed were told, and have nothing left to say.
-    said = set(row.votes.values_list("human", flat=True))
-    found = {one.email for one in asked if one.email and str(one.pk) not in said | {*row.humans}}
+    voters = set(row.votes.values_list("human", flat=True))
+    found = {one.email for one in asked if one.email and str(one.pk) not in voters | {*row.humans}}
     return sorted(found)[:RECIPIENTS_MAX]
 
 

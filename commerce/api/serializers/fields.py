@@ -67,9 +67,9 @@ class SurplusApprovalsField(serializers.ListField):
 
     child = serializers.UUIDField()
 
-    def __init__(self, **said: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         about = "Requests for approval to give back what a chargeback brought back too much."
-        super().__init__(**{"source": "*", "read_only": True, "help_text": about, **said})
+        super().__init__(**{"source": "*", "read_only": True, "help_text": about, **options})
 
     def to_representation(self, row: Any) -> list[str]:
         ids = getattr(row, "surplus_approval_ids", None)

@@ -116,8 +116,8 @@ class ProviderNotificationView(APIView):
         """
         came: Any = request.data
         body = came.get("body", "").encode(_RawBodyParser.charset)
-        said = notifications.read(provider, body, request.headers)
-        report = _REPORTS.get(valid(NotificationIn, said)["type"])
+        notification = notifications.read(provider, body, request.headers)
+        report = _REPORTS.get(valid(NotificationIn, notification)["type"])
         if report is None:
             return Response(status=status.HTTP_204_NO_CONTENT)
         happened = context.current()
@@ -127,11 +127,11 @@ class ProviderNotificationView(APIView):
             causation_id=happened.causation_id,
             origin=Origin(caller_type="webhook", route=happened.origin.route),
         ):
-            return accepted(report(provider, said))
+            return accepted(report(provider, notification))
 
 
-def _report_chargeback(provider: str, said: Any) -> WorkRef:
-    data = valid(ChargedBackNotificationIn, said)["data"]
+def _report_chargeback(provider: str, notification: Any) -> WorkRef:
+    data = valid(ChargedBackNotificationIn, notification)["data"]
     report = ReportedClaim(
         provider=provider,
         provider_ref=data["id"],
@@ -144,14 +144,14 @@ def _report_chargeback(provider: str, said: Any) -> WorkRef:
     return chargebacks.report_chargeback(report=report)
 
 
-def _report_review(provider: str, said: Any) -> WorkRef:
-    data = valid(ReviewedNotificationIn, said)["data"]
+def _report_review(provider: str, notification: Any) -> WorkRef:
+    data = valid(ReviewedNotificationIn, notification)["data"]
     report = _outcome(provider, data, ChargebackStatus.UNDER_REVIEW)
     return chargeback_reviews.report_review(report=report)
 
 
-def _report_resolution(provider: str, said: Any) -> WorkRef:
-    data = valid(ResolvedNotificationIn, said)["data"]
+def _report_resolution(provider: str, notification: Any) -> WorkRef:
+    data = valid(ResolvedNotificationIn, notification)["data"]
     report = _outcome(provider, data, ChargebackStatus(data["status"]))
     return chargeback_resolutions.report_resolution(report=report)
 

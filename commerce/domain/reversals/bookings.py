@@ -121,10 +121,10 @@ def _entitlement(found: BookingFound, paid_cents: int) -> Effect:
         paid_cents=paid_cents,
     )
     share = entitled.refund_bp * 100 / BASIS_POINTS
-    said = entitled.manual_review or f"the agreed terms give {share:g} % back"
+    grounds = entitled.manual_review or f"the agreed terms give {share:g} % back"
     return Effect(
         kind=EffectKind.COMPENSATED,
-        summary=f"{paid_cents} minor units were paid; {said}.",
+        summary=f"{paid_cents} minor units were paid; {grounds}.",
         target=_target(found),
         amount_cents=due_cents,
         currency=found.currency,

@@ -30,10 +30,10 @@ class Command(createsuperuser.Command):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Ask for what was not given, and create the user."""
         try:
-            said = self._asked(options) if options["interactive"] else self._given(options)
+            answers = self._asked(options) if options["interactive"] else self._given(options)
         except KeyboardInterrupt:
             raise CommandError("Nobody was created.") from None
-        username, email, password = said
+        username, email, password = answers
         with context.acting(typed.COMMAND_LINE):
             accounts.create_account(
                 username=username,

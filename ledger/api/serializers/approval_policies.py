@@ -56,11 +56,11 @@ class ApprovalPolicyIn(Body):
 
     def terms(self) -> Terms:
         """Return what was asked for, as the service takes it."""
-        said: dict[str, Any] = dict(self.validated_data)
-        ttl = timedelta(seconds=said.pop("ttl_seconds"))
+        values: dict[str, Any] = dict(self.validated_data)
+        ttl = timedelta(seconds=values.pop("ttl_seconds"))
         for name in ("capabilities", "principals"):
-            said[name] = tuple(said[name])
-        return Terms(**said, ttl=ttl)
+            values[name] = tuple(values[name])
+        return Terms(**values, ttl=ttl)
 
 
 class ApprovalPolicyOut(serializers.ModelSerializer[ApprovalPolicyVersion]):

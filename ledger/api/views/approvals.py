@@ -119,23 +119,23 @@ class ApprovalViewSet(viewsets.ReadOnlyModelViewSet[Approval]):
 
 
 def _asked_for(request: Request, asked: ApprovalRequestIn) -> Approval:
-    said = asked.validated_data
-    if "command" in said:
+    values = asked.validated_data
+    if "command" in values:
         return approvals.request_command_approval(
-            command=said["command"],
-            target_id=said["target_id"],
-            input=said.get("input", {}),
+            command=values["command"],
+            target_id=values["target_id"],
+            input=values.get("input", {}),
             by=authority.caller_of(request),
         )
     subject = Subject(
-        type=said["subject_type"],
-        id=said["subject_id"],
-        title=said["title"],
-        reference=said["reference"],
-        reason=said["reason"],
-        risk=Risk(said["risk"]),
+        type=values["subject_type"],
+        id=values["subject_id"],
+        title=values["title"],
+        reference=values["reference"],
+        reason=values["reason"],
+        risk=Risk(values["risk"]),
     )
-    return approvals.request_approval(subject=subject, policy=said["policy"])
+    return approvals.request_approval(subject=subject, policy=values["policy"])
 
 
 def _created(row: Approval) -> Response:

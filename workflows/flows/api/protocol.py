@@ -195,5 +195,5 @@ def _status(refusal: DomainError) -> int:
 def _message(refusal: DomainError) -> str:
     if isinstance(refusal, StepInvalid):
         return f"invalid step\n{refusal}"
-    trouble = _TROUBLE.get(type(refusal))
-    return f"{trouble}: {refusal}" if trouble else str(refusal)
+    blamed = _TROUBLE.get(type(refusal))
+    return f"{blamed}: {refusal}" if blamed else str(refusal)

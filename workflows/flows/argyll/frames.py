@@ -156,5 +156,5 @@ def _line(value: Any) -> str:
 
 
 def _text_of(value: Any) -> str:
-    told = text(value)
-    return text(in_digits(value)) if has_exponents(told) else told
+    written = text(value)
+    return text(in_digits(value)) if has_exponents(written) else written

@@ -150,8 +150,8 @@ def _decoded(cursor: str) -> dict[str, Any]:
     try:
         key = shapes.check(_read(_unarmoured(cursor)), _CURSOR)
     except (decoder.Undecodable, MalformedRequest) as reason:
-        told = str(reason).removeprefix("invalid JSON request: ")
-        raise QueryInvalid(f"invalid flow cursor\n{told}") from reason
+        detail = str(reason).removeprefix("invalid JSON request: ")
+        raise QueryInvalid(f"invalid flow cursor\n{detail}") from reason
     if not is_storable(key.get("id") or ""):
         raise QueryInvalid("invalid flow cursor")
     return {

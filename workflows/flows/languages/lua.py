@@ -119,7 +119,7 @@ class _Child:
         with self._lock:
             process = self._alive()
             try:
-                said = self._exchange(process, line)
+                reply = self._exchange(process, line)
             except TimeoutError as error:
                 self._end()
                 why = f"The machine gave Lua no processor for {PATIENCE_S:.0f} s."
@@ -133,8 +133,8 @@ class _Child:
                 # An attempt whose time is over: the answer to come is not the next script's.
                 self._end()
                 raise
-            _spending.seconds += said["spent"]
-            return dict(said["answer"])
+            _spending.seconds += reply["spent"]
+            return dict(reply["answer"])
 
     def forget(self) -> None:
         """Do not talk on the pipes of the parent after a fork, nor keep them open.

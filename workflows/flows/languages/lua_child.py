@@ -222,12 +222,12 @@ def main() -> None:
         # No time at all would be no end at all.
         signal.setitimer(signal.ITIMER_PROF, max(request["seconds"], SECONDS_MIN))
         began = time.process_time()
-        said = json.dumps(answer(request))
+        reply = json.dumps(answer(request))
         signal.setitimer(signal.ITIMER_PROF, 0)
-        if len(said) > ANSWER_CHARS_MAX:
-            said = json.dumps({"failed": "runtime error: result too large"})
-        said = f'{{"spent":{time.process_time() - began:.6f},"answer":{said}}}'
-        sys.stdout.write(said + "\n")
+        if len(reply) > ANSWER_CHARS_MAX:
+            reply = json.dumps({"failed": "runtime error: result too large"})
+        reply = f'{{"spent":{time.process_time() - began:.6f},"answer":{reply}}}'
+        sys.stdout.write(reply + "\n")
         sys.stdout.flush()
 
 

@@ -64,7 +64,7 @@ def document(path: str) -> dict[str, Any]:
     return read
 
 
-def said(text: str) -> str:
+def not_blank(text: str) -> str:
     """Read a text that says something."""
     if not text.strip():
         raise argparse.ArgumentTypeError("it says nothing")
@@ -92,8 +92,8 @@ def labelled(text: str) -> tuple[str, str]:
 def parsed_options(options: dict[str, Any]) -> dict[str, Any]:
     """Return, and take out of `options`, labels and options as the services take them."""
     labels = dict(options.pop("label"))
-    said = {name: options.pop(name) for name in ("compensate", "timeout_ms", "concurrency_key")}
-    return {"labels": labels, "options": {name: value for name, value in said.items() if value}}
+    given = {name: options.pop(name) for name in ("compensate", "timeout_ms", "concurrency_key")}
+    return {"labels": labels, "options": {name: value for name, value in given.items() if value}}
 
 
 def add_parsers(actions: Any) -> None:
@@ -112,7 +112,7 @@ def add_parsers(actions: Any) -> None:
         if has_step:
             parser.add_argument("step_id")
         if name in {"pause", "cancel", "skip"}:
-            parser.add_argument("--reason", type=said, required=True)
+            parser.add_argument("--reason", type=not_blank, required=True)
         else:
             parser.add_argument("--reason", default="")
         if name == "cancel":

@@ -87,5 +87,5 @@ def is_end(name: str) -> bool:
 
 def _how(envelope: Envelope) -> str:
     # One that is denied because it has expired was not decided by a person.
-    told = envelope.name.rpartition(".")[2]
-    return str(envelope.data["status"]) if told == "decided" else told
+    verb = envelope.name.rpartition(".")[2]
+    return str(envelope.data["status"]) if verb == "decided" else verb

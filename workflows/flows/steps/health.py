@@ -87,8 +87,8 @@ def _asked(url: str) -> Health:
     )
     try:
         status = client.send(call).status
-    except (EgressRefused, EgressFailed, AnswerTooLarge) as trouble:
-        return Health(status=HealthStatus.UNHEALTHY, error=str(trouble))
+    except (EgressRefused, EgressFailed, AnswerTooLarge) as error:
+        return Health(status=HealthStatus.UNHEALTHY, error=str(error))
     if status < HTTPStatus.BAD_REQUEST:
         return HEALTHY
     phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""

@@ -142,8 +142,8 @@ def _exchange(
         answer = client.send(call)
     except (EgressRefused, AnswerTooLarge) as refusal:
         return Failed(str(refusal))
-    except EgressFailed as trouble:
-        reason = "context deadline exceeded" if trouble.error_class == "timeout" else str(trouble)
+    except EgressFailed as error:
+        reason = "context deadline exceeded" if error.error_class == "timeout" else str(error)
         return NotCompleted(f'work not completed\n{method.title()} "{url}": {reason}')
     return _classified(answer)
 
@@ -233,8 +233,8 @@ def problem_in(content_type: str, body: bytes) -> dict[str, Any] | None:
 
 def detail_of(problem: Mapping[str, Any]) -> str:
     """Return what a problem document says; empty if it has nothing but a type."""
-    told = (problem.get("detail"), problem.get("title"), _phrase(problem.get("status")))
-    return next((text for text in told if text and isinstance(text, str)), "")
+    candidates = (problem.get("detail"), problem.get("title"), _phrase(problem.get("status")))
+    return next((text for text in candidates if text and isinstance(text, str)), "")
 
 
 def _phrase(status: Any) -> str:

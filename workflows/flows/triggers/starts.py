@@ -142,8 +142,8 @@ def remove_start(*, name: str, reason: str = "", expected_version: Expected | No
         known = _locked(name, expected_version)
         set_schedule(known, enabled=False)
         known.delete()
-        told = {"name": name, "entry_id": str(proof.entry_id)}
-        recorder.emit("flow_start.removed", told, stream=stream_of(name))
+        data = {"name": name, "entry_id": str(proof.entry_id)}
+        recorder.emit("flow_start.removed", data, stream=stream_of(name))
 
 
 def schedule_of(name: str) -> str:

@@ -12,6 +12,6 @@ class DeliveryFilter(django_filters.FilterSet):
     event = django_filters.CharFilter(field_name="event_name")
     event_id = django_filters.CharFilter(method="of_event")
 
-    def of_event(self, rows: DeliveryQuerySet, _name: str, said: str) -> DeliveryQuerySet:
+    def of_event(self, rows: DeliveryQuerySet, _name: str, value: str) -> DeliveryQuerySet:
         """Keep what was sent of just this event."""
-        return rows.of_event(said)
+        return rows.of_event(value)

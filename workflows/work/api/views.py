@@ -50,13 +50,13 @@ class JobFilters(filters.FilterSet):
         """Keep the jobs that were made before."""
         return jobs.filter(created_at__lt=moment, id__lt=least_id(moment, later=_CLOCKS_DIFFER))
 
-    def of_kind(self, jobs: WorkQuerySet, _name: str, said: str) -> WorkQuerySet:
+    def of_kind(self, jobs: WorkQuerySet, _name: str, value: str) -> WorkQuerySet:
         """Keep the jobs of just this name."""
-        return jobs.of_kind(said)
+        return jobs.of_kind(value)
 
-    def about(self, jobs: WorkQuerySet, name: str, said: str) -> WorkQuerySet:
+    def about(self, jobs: WorkQuerySet, name: str, value: str) -> WorkQuerySet:
         """Keep the jobs of just this subject or story."""
-        return jobs.about(**{name: said})
+        return jobs.about(**{name: value})
 
 
 class JobViewSet(viewsets.ReadOnlyModelViewSet[Work]):
