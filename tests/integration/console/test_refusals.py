@@ -317,7 +317,7 @@ class TestAdminSite:
                 name="a key", owner=User.objects.get(), scopes=["job.read"], expires_at=ends
             )
 
-        page = admin_client.get("/admin/ledger/apikey/").content.decode()
+        page = admin_client.get("/admin/ledger/apikey/").content.decode().replace("\xa0", " ")
 
         assert f"{ends.day} {ends:%b %Y, %H:%M:%S} UTC" in page
 
