@@ -170,19 +170,29 @@ def has_ended(pid: int) -> bool:
     return exit_status(pid) is not None
 
 
-def exit_status(pid: int) -> int | None:
-    """Return how our child `pid` ended (negative: by that signal), or None while it runs."""
+def exit_status(pid: int, *, with_group: bool = False) -> int | None:
+    """Return how our child `pid` ended (negative: by that signal), or None while it runs.
+
+    `with_group`: once it has ended, kill what it left behind in its group, and only then collect
+    it. Until then its number is its own; afterwards it may be that of a stranger's group.
+    """
     try:
+        if with_group:
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                return None
+            send(pid, signal.SIGKILL, group=True)
         found, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
         return 0  # Somebody collected it already.
     return os.waitstatus_to_exitcode(status) if found else None
 
 
-def wait(pid: int, *, seconds: float) -> int | None:
+def wait(pid: int, *, seconds: float, with_group: bool = False) -> int | None:
     """Wait for our child `pid` and return its exit status, or None if it still runs."""
     deadline = time.monotonic() + seconds
-    while (status := exit_status(pid)) is None and time.monotonic() < deadline:
+    while (
+        status := exit_status(pid, with_group=with_group)
+    ) is None and time.monotonic() < deadline:
         time.sleep(0.01)
     return status
 

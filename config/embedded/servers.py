@@ -121,8 +121,12 @@ def _socket_folder(state: State, account: Account) -> Path:
     forget_sockets(state)  # Their owner was killed.
     # /tmp, and not where TMPDIR points: the path of a unix socket holds 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="daybook-", dir="/tmp"))
-    _pointer(state).write_text(str(folder))
-    os.chown(folder, account.uid, account.gid)
+    try:
+        _pointer(state).write_text(str(folder))
+        os.chown(folder, account.uid, account.gid)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
     return folder
 
 

@@ -77,15 +77,19 @@ class Launch:
 
         :raises CannotStart: if it does not come up.
         """
-        self._interrupt_by_signals()
-        self.servers = Servers.wanted(self.state, careless=bool(os.environ.get(CARELESS)))
         try:
-            self._prepare()
-            return self._supervise(started_at)
+            self._interrupt_by_signals()
+            self.servers = Servers.wanted(self.state, careless=bool(os.environ.get(CARELESS)))
+            return self._with_servers(started_at)
         except AskedToStop as asked:
             return 128 + asked.number
         except KeyboardInterrupt:
             return 128 + (self.asked_to_stop_by or signal.SIGINT)
+
+    def _with_servers(self, started_at: float) -> int:
+        try:
+            self._prepare()
+            return self._supervise(started_at)
         finally:
             self._ignore_signals()  # What is left takes a few seconds, and has to be done.
             self._end_what_nobody_adopted()

@@ -160,6 +160,8 @@ class Supervisor:
         children = self.children.values()
         _end([c for c in children if not c.part.is_server], seconds=STOP_SECONDS_PARTS)
         _end([c for c in children if c.part.is_server], seconds=STOP_SECONDS_SERVERS)
+        for child in children:
+            self._forget_readiness(child)
         signal.set_wakeup_fd(-1)
         for ours in (self._selector, self._wake_up, self._alarm):
             ours.close()
@@ -182,11 +184,13 @@ class Supervisor:
         return max(0.0, min([seconds, *(at - time.monotonic() for at in due)]))
 
     def _collect(self, child: Child) -> None:
-        if child.pid is None or (status := process.exit_status(child.pid)) is None:
+        if child.pid is None:
+            return
+        # What it left behind, Celery's pool for one, must not work on beside its successor.
+        status = process.exit_status(child.pid, with_group=True)
+        if status is None:
             return
         pid, child.pid, child.is_ready = child.pid, None, False
-        # What it left behind, Celery's pool for one, must not work on beside its successor.
-        process.send(pid, signal.SIGKILL, group=True)
         self._forget_readiness(child)
         if not child.is_held and not self.is_stopping:
             self._plan_restart(child, pid, status)
@@ -278,8 +282,9 @@ def _end(children: Sequence[Child], *, seconds: float) -> None:
     for child, pid in alive:
         process.send(pid, child.part.stop_signal)
     for child, pid in alive:
-        if process.wait(pid, seconds=max(0.0, deadline - time.monotonic())) is None:
+        left = max(0.0, deadline - time.monotonic())
+        if process.wait(pid, seconds=left, with_group=True) is None:
             process.send(pid, child.part.last_signal)
-            process.wait(pid, seconds=0.5)
-        process.send(pid, signal.SIGKILL, group=True)
+            if process.wait(pid, seconds=0.5, with_group=True) is None:
+                process.send(pid, signal.SIGKILL, group=True)
         child.pid = None

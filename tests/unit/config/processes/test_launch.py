@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,6 +35,31 @@ def test_a_signal_whose_exception_is_lost_in_a_finalizer_is_heeded_all_the_same(
         code = launch.run(0.0)
 
     assert code == 128 + number
+
+
+@pytest.mark.usefixtures("signal_handlers")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_the_first_thing_that_is_made_leaves_nothing_behind(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+
+    def make(prefix: str, **_options: object) -> str:
+        made.append(tmp_path / prefix)
+        made[0].mkdir()
+        return str(made[0])
+
+    def interrupted(*_owner: object) -> None:
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", make)
+    monkeypatch.setattr(os, "chown", interrupted)
+
+    with launched(tmp_path) as launch:
+        code = launch.run(0.0)
+
+    assert code == 128 + number
+    assert [one.exists() for one in made] == [False]
 
 
 @pytest.mark.usefixtures("signal_handlers")
