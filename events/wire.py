@@ -307,7 +307,13 @@ def written(params: Named, names: Sequence[str]) -> list[bytes | None]:
     :raises TypeError: if one has a type that is not written here.
     :raises psycopg.DataError: if a text has a NUL.
     """
-    return [_WRITTEN[type(value)](value) for value in map(params.__getitem__, names)]
+    values = [
+        # Most are texts: a call for each took three times as long.
+        value.encode() if type(value) is str else _WRITTEN[type(value)](value)
+        for value in map(params.__getitem__, names)
+    ]
+    _check_no_nul(b"".join(filter(None, values)))
+    return values
 
 
 _numbers = count()
@@ -329,10 +335,14 @@ def _numbered(sql: str) -> tuple[bytes, tuple[str, ...]]:
 
 def _text(value: str) -> bytes:
     written = value.encode()
+    _check_no_nul(written)
+    return written
+
+
+def _check_no_nul(written: bytes) -> None:
     if b"\0" in written:
         # As psycopg refuses it. libpq would take it for the end of the text.
         raise errors.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
-    return written
 
 
 def _array(values: Sequence[Any]) -> bytes:

@@ -44,7 +44,7 @@ def check_streams_name_capabilities(**_: Any) -> list[CheckMessage]:
 def data_keys_are_keys(**_: Any) -> list[CheckMessage]:
     """Find keys of subjects' keys that are none."""
     try:
-        vault.safe_of(conf.data_keys(), setting=conf.DATA_KEYS)
+        vault.safe_of(tuple(conf.data_keys()), setting=conf.DATA_KEYS)
     except ImproperlyConfigured as error:
         hint = "Make one with `openssl rand -base64 32`."
         return [Error(str(error), hint=hint, id="ledger.E002")]

@@ -22,7 +22,7 @@ from django.db.models.functions import Now
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
-from events import context
+from events import beginning, context
 from events.domain import canonical
 from events.domain.errors import Conflict, Malformed, Rejected, Unauthenticated
 from events.domain.principal import PrincipalKind
@@ -225,7 +225,7 @@ def transaction() -> Iterator[Unit]:
     opened = current_exchange()
     unit = Unit()
     row_id = None
-    with db_transaction.atomic(durable=True):
+    with db_transaction.atomic(durable=True), beginning.joined():
         yield unit
         # Once per request: what a second service does in it belongs to the same answer.
         if opened.request is not None and opened.row_id is None:

@@ -46,7 +46,7 @@ def _is_plain(value: JSON) -> bool:
             if type(each) not in _PLAIN_AS_IT_IS and not _is_plain(each):
                 return False
         return True
-    return kind is list and all(map(_is_plain, value))
+    return all(map(_is_plain, value)) if kind is list else isinstance(value, str)
 
 
 def fingerprint(value: JSON) -> str:

@@ -4,7 +4,6 @@ Every subject has a key of its own, itself encrypted with the first of LEDGER_DA
 ciphertext names its key, so an app stores bytes and nothing else.
 """
 
-import hmac
 import json
 import secrets
 from typing import Any, Final
@@ -113,8 +112,7 @@ def fingerprint_of(value: Any, *, of: str) -> Keyed:
     what is on record may be any of its `under`.
     """
     message = of.encode() + b"\0" + _written(value)
-    keys = [vault.derived(key.hex(), _TERMS_INFO) for key in _master().keys]
-    return Keyed([hmac.digest(key, message, "sha256").hex() for key in keys])
+    return Keyed([vault.mac(key, _TERMS_INFO, message) for key in _master().keys])
 
 
 def count_keys() -> int:
@@ -132,12 +130,12 @@ def _written(value: Any) -> bytes:
 
 
 def _indexed(key: bytes, value: str) -> str:
-    return hmac.new(vault.derived(key.hex(), _INDEX_INFO), value.encode(), "sha256").hexdigest()
+    return vault.mac(key, _INDEX_INFO, value.encode())
 
 
 def _master() -> Safe:
     if texts := conf.data_keys():
-        return vault.safe_of(texts, setting=conf.DATA_KEYS)
+        return vault.safe_of(tuple(texts), setting=conf.DATA_KEYS)
     return Safe((vault.derived(settings.SECRET_KEY, _INFO),))
 
 

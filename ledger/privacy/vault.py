@@ -6,8 +6,8 @@ open. A value that was moved elsewhere does not open.
 
 import base64
 import hashlib
+import hmac
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -68,7 +68,8 @@ def decode_key(text: str, *, setting: str) -> bytes:
     return key
 
 
-def safe_of(texts: Sequence[str], *, setting: str) -> Safe:
+@cache
+def safe_of(texts: tuple[str, ...], *, setting: str) -> Safe:
     """Return the safe whose keys are written in a setting."""
     return Safe(tuple(decode_key(text, setting=setting) for text in texts))
 
@@ -78,6 +79,19 @@ def derived(secret: str, info: bytes) -> bytes:
     """Make a key of a secret, for demonstrations: `check --deploy` asks for a real one."""
     hkdf = HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=info)
     return hkdf.derive(secret.encode())
+
+
+def mac(key: bytes, info: bytes, value: bytes) -> str:
+    """Return the HMAC-SHA-256 of a value, in hex, under a key that is derived from `key`."""
+    keyed = _keyed(key, info).copy()
+    keyed.update(value)
+    return keyed.hexdigest()
+
+
+@cache
+def _keyed(key: bytes, info: bytes) -> hmac.HMAC:
+    # OpenSSL takes longer to set a key up than to hash a line.
+    return hmac.new(derived(key.hex(), info), digestmod="sha256")
 
 
 def _name(key: bytes) -> bytes:

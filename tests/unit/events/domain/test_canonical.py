@@ -8,6 +8,13 @@ def test_equal_values_have_equal_bytes() -> None:
     assert canonical({"a": "ü", "b": 1}) == canonical({"b": 1.0, "a": "ü"})
 
 
+def test_a_kind_of_text_is_written_as_text() -> None:
+    class Word(str):
+        __slots__ = ()
+
+    assert canonical({"b": [Word("é")], "a": Word("x")}) == '{"a":"x","b":["é"]}'.encode()
+
+
 @pytest.mark.parametrize("value", [float("nan"), 2**53])
 def test_refuses_what_has_no_canonical_form(value: object) -> None:
     with pytest.raises(ValueError, match=r"representable|domain"):
