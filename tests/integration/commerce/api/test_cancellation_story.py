@@ -145,13 +145,8 @@ class TestAPersonCancels:
     def test_and_half_goes_back_when_somebody_else_agrees(
         self, clerk: Caller, manager: Caller, sold: JSON, peers: Peers
     ) -> None:
-        let_every_refund_be_agreed_to(manager)
-        [payment] = clerk.get("payments")["results"]
-        capture = the_entry(clerk, target_type="payment", target_id=payment["id"])["id"]
+        capture, proposed = self._it_is_agreed_that_money_goes_back(clerk, manager, sold)
 
-        self._staff_cancels(clerk, sold)
-        proposed = self._finance_proposes_the_refund(clerk, manager, capture)
-        self._another_user_agrees(clerk, manager, proposed, capture)
         refund = self._credit_note_and_refund_come_together(clerk, proposed, capture)
         self._the_refund_is_settled(clerk, refund, capture)
         self._a_later_chargeback_is_chained(clerk, capture, peers)
@@ -160,12 +155,7 @@ class TestAPersonCancels:
     def test_and_what_the_provider_refused_goes_back_at_the_second_try(
         self, clerk: Caller, manager: Caller, sold: JSON, peers: Peers
     ) -> None:
-        let_every_refund_be_agreed_to(manager)
-        [payment] = clerk.get("payments")["results"]
-        capture = the_entry(clerk, target_type="payment", target_id=payment["id"])["id"]
-        self._staff_cancels(clerk, sold)
-        proposed = self._finance_proposes_the_refund(clerk, manager, capture)
-        self._another_user_agrees(clerk, manager, proposed, capture)
+        capture, proposed = self._it_is_agreed_that_money_goes_back(clerk, manager, sold)
         first = self._credit_note_and_refund_come_together(clerk, proposed, capture)
 
         self._the_provider_refuses(clerk, first, proposed, capture, peers)
@@ -173,6 +163,17 @@ class TestAPersonCancels:
         self._it_goes_back_under_the_same_note(clerk, first, again, capture)
         self._what_failed_and_what_went_back_is_on_record(clerk, capture)
         is_sound()
+
+    def _it_is_agreed_that_money_goes_back(
+        self, clerk: Caller, manager: Caller, sold: JSON
+    ) -> tuple[str, JSON]:
+        let_every_refund_be_agreed_to(manager)
+        [payment] = clerk.get("payments")["results"]
+        capture = the_entry(clerk, target_type="payment", target_id=payment["id"])["id"]
+        self._staff_cancels(clerk, sold)
+        proposed = self._finance_proposes_the_refund(clerk, manager, capture)
+        self._another_user_agrees(clerk, manager, proposed, capture)
+        return capture, proposed
 
     def _the_provider_refuses(
         self, clerk: Caller, refund: JSON, proposed: JSON, capture: str, peers: Peers

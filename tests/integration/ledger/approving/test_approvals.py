@@ -1,7 +1,6 @@
 """Approvals of somebody else: asked for, given by people, used once."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -32,7 +31,10 @@ from ledger.services import approvals
 from tests.integration.ledger.approvals import STATE, acting, asked, do, put_into_force, say, under
 from tests.integration.ledger.conftest import grant
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("alice_may_decide", "alice_acts_under_a_policy"),
+]
 
 
 class CannotBe(Rejected):
@@ -40,15 +42,6 @@ class CannotBe(Rejected):
 
     def __init__(self) -> None:
         super().__init__("It cannot be.")
-
-
-@pytest.fixture(autouse=True)
-def _alice_acts_under_a_policy(alice: User, transactional_db: None) -> Iterator[None]:
-    STATE.clear()
-    grant(alice, "approval.decide")
-    put_into_force()
-    with acting(User.objects.get(pk=alice.pk)):
-        yield
 
 
 def entries(**facts: object) -> list[str]:

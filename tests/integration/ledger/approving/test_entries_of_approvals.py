@@ -1,6 +1,5 @@
 """What is on record of approvals: who tried, who handed on, who was refused, and how often."""
 
-from collections.abc import Iterator
 from threading import Barrier, Thread
 
 import pytest
@@ -20,19 +19,13 @@ from ledger.idempotency import IdempotencyKeyRequired
 from ledger.models import ApiKey, Approval, Entry
 from ledger.services import approvals
 from tests.integration.ledger.agents import an_agent, delegated
-from tests.integration.ledger.approvals import STATE, acting, asked, do, put_into_force, say, under
+from tests.integration.ledger.approvals import acting, asked, do, put_into_force, say, under
 from tests.integration.ledger.conftest import grant, issue
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _alice_acts_under_a_policy(alice: User, transactional_db: None) -> Iterator[None]:
-    STATE.clear()
-    grant(alice, "approval.decide")
-    put_into_force()
-    with acting(User.objects.get(pk=alice.pk)):
-        yield
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("alice_may_decide", "alice_acts_under_a_policy"),
+]
 
 
 def refusals(**which: object) -> list[Entry]:

@@ -1,6 +1,5 @@
 """Who hands on whose decision to whom, what a subject asks for, and what is told of a vote."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,20 +12,15 @@ from ledger.domain.policy import PolicyMissing
 from ledger.models import Approval, Entry
 from ledger.services import approvals
 from ledger.services.approvals import DelegateUnknown, Subject
-from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force, say
+from tests.integration.ledger.approvals import acting, asked, put_into_force, say
 from tests.integration.ledger.conftest import grant
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("alice_acts_under_a_policy"),
+]
 
 SUBJECT = Subject(type="slot", id="s1", title="A late start")
-
-
-@pytest.fixture(autouse=True)
-def _alice_acts_under_a_policy(alice: User, transactional_db: None) -> Iterator[None]:
-    STATE.clear()
-    put_into_force()
-    with acting(User.objects.get(pk=alice.pk)):
-        yield
 
 
 def hand_on(approval: Approval, by: User, to: str) -> Approval:

@@ -1,6 +1,6 @@
 """Somebody who was to decide, or has agreed, and who cannot decide any more."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,18 +15,13 @@ from ledger.approving.voting import VotesMoved
 from ledger.domain.approval import ApprovalAssigneeMismatch
 from ledger.models import Approval, ApprovalVote, Entry
 from ledger.services import approvals
-from tests.integration.ledger.approvals import STATE, acting, asked, put_into_force, say
+from tests.integration.ledger.approvals import acting, asked, put_into_force, say
 from tests.integration.ledger.conftest import grant
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _alice_acts_under_a_policy(alice: User, transactional_db: None) -> Iterator[None]:
-    STATE.clear()
-    put_into_force()
-    with acting(User.objects.get(pk=alice.pk)):
-        yield
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("alice_acts_under_a_policy"),
+]
 
 
 Lose = Callable[[User], None]

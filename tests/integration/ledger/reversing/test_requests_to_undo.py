@@ -1,6 +1,5 @@
 """A reversal that waits for approval says so, and stops saying so when nobody waits."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,11 +16,6 @@ from ledger.approving.gate import ApprovalRequired
 from ledger.commands import Command
 from ledger.domain.reversals import ReversalAlreadyReversed, ReversalExceedsOriginal
 from ledger.domain.validation import ApprovalExpired, ApprovalMismatchedAction
-from ledger.invariants.reversals import (
-    requests_to_undo_are_open,
-    reversals_are_sound,
-    standings_follow_from_entries,
-)
 from ledger.models import Approval, Entry, Mutation, ReversalStanding
 from ledger.reversing import previews
 from ledger.services import approvals
@@ -39,17 +33,7 @@ from tests.integration.ledger.beacon import (
 )
 from tests.integration.ledger.conftest import grant
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _a_new_beacon() -> Iterator[None]:
-    Beacon.revision, Beacon.fails = 1, None
-    yield
-    # Whatever a test did, how it stands follows from the entries, and nobody waits in vain.
-    assert standings_follow_from_entries() == []
-    assert requests_to_undo_are_open() == []
-    assert reversals_are_sound() == []
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("new_beacon")]
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Who has to agree before something is undone: previews say it, whoever does it asks them."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,22 +11,13 @@ from rest_framework.test import APIClient
 
 from ledger import capabilities
 from ledger.domain.capability import ApprovalPolicy
-from ledger.invariants.reversals import requests_to_undo_are_open, standings_follow_from_entries
 from ledger.models import Approval, Entry, Mutation, ReversalStanding
 from tests.integration.ledger.approvals import acting, put_into_force, say
-from tests.integration.ledger.beacon import CAPABILITY, Beacon, ask_first, turn
+from tests.integration.ledger.beacon import CAPABILITY, ask_first, turn
 from tests.integration.ledger.conftest import client_with, grant, issue
 from tests.integration.ledger.lamp import look
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _a_new_beacon() -> Iterator[None]:
-    Beacon.revision, Beacon.fails = 1, None
-    yield
-    assert standings_follow_from_entries() == []
-    assert requests_to_undo_are_open() == []
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("new_beacon")]
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What is done to an original while it is being undone, and two who undo parts of a chain."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from django.db import connection
 from events import context
 from events.domain.principal import SYSTEM
 from ledger import verifier
-from ledger.invariants.reversals import reversals_are_sound, standings_follow_from_entries
 from ledger.models import Entry, Mutation
 from ledger.sealing import exporting
 from ledger.services import seals
@@ -21,20 +19,12 @@ from ledger.services.amendments import amend_entry
 from tests.integration.commerce.acting import DONE, race
 from tests.integration.ledger.approvals import acting
 from tests.integration.ledger.at_once import ending
-from tests.integration.ledger.beacon import Beacon, standing_of, turn, turn_back
+from tests.integration.ledger.beacon import standing_of, turn, turn_back
 from tests.integration.ledger.conftest import grant
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("new_beacon")]
 
 REFUSALS = {"reversal_preview_stale", "reversal_exceeds_original", "reversal_already_reversed"}
-
-
-@pytest.fixture(autouse=True)
-def _a_new_beacon() -> Iterator[None]:
-    Beacon.revision, Beacon.fails = 1, None
-    yield
-    assert standings_follow_from_entries() == []
-    assert reversals_are_sound() == []
 
 
 @pytest.fixture

@@ -34,6 +34,18 @@ def register(
     services.register_step(step=step_from_json(definition))
 
 
+def register_around(inner: str) -> None:
+    """Register the step `sign`, which is a flow to the goal `inner`."""
+    outer = {
+        "id": "sign",
+        "name": "Outer",
+        "type": "flow",
+        "flow": {"goals": [inner]},
+        "attributes": {"amount": {"role": "required"}},
+    }
+    services.register_step(step=step_from_json(outer))
+
+
 def asked(**options: Any) -> Approval:
     """Start a flow whose step asks, and return what it asks for."""
     start(**options)

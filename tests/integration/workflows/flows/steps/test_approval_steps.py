@@ -17,6 +17,7 @@ from ledger.services import approvals
 from tests.integration.workflows.flows.approval_steps import (
     asked,
     register,
+    register_around,
     say,
     start,
     status,
@@ -92,14 +93,7 @@ def test_who_started_the_flow_cannot_approve_it(ada: User) -> None:
 
 def test_the_starter_is_seen_through_a_child_flow(ada: User) -> None:
     register("inner")
-    outer = {
-        "id": "sign",
-        "name": "Outer",
-        "type": "flow",
-        "flow": {"goals": ["inner"]},
-        "attributes": {"amount": {"role": "required"}},
-    }
-    services.register_step(step=step_from_json(outer))
+    register_around("inner")
     start()
     work_off()
     approval = Approval.objects.get()

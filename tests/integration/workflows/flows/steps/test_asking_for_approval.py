@@ -18,6 +18,7 @@ from tests.integration.workflows.flows.approval_steps import (
     GIVES,
     asked,
     register,
+    register_around,
     say,
     start,
     status,
@@ -188,14 +189,7 @@ class TestWithoutAPolicyInForce:
 
     def test_in_a_child_flow_too(self) -> None:
         register("inner", policy="nobody")
-        outer = {
-            "id": "sign",
-            "name": "Outer",
-            "type": "flow",
-            "flow": {"goals": ["inner"]},
-            "attributes": {"amount": {"role": "required"}},
-        }
-        services.register_step(step=step_from_json(outer))
+        register_around("inner")
 
         start()
         work_off()
