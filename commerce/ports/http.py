@@ -9,7 +9,7 @@ import httpx2
 from events.domain.errors import Rejected, Unavailable
 
 _HIDDEN = "its answer is not repeated"
-_CLIENT_ERROR, _SERVER_ERROR = 400, 500
+_REDIRECT, _SERVER_ERROR = 300, 500
 _TRY_AGAIN = frozenset({408, 425, 429})
 
 
@@ -56,7 +56,8 @@ def call(
     whom it was told of.
 
     :raises PeerMissing: if it has no address.
-    :raises PeerRefused: if it says that the request is wrong: repeating will not help.
+    :raises PeerRefused: if it says that the request is wrong, or to be made elsewhere: repeating
+        will not help.
     :raises PeerUnavailable: if it cannot be reached, takes too long or is in trouble.
     """
     if not base_url:
@@ -72,7 +73,8 @@ def call(
         raise PeerUnavailable(peer, type(error).__name__) from error
     if response.status_code >= _SERVER_ERROR or response.status_code in _TRY_AGAIN:
         raise PeerUnavailable(peer, f"status {response.status_code}")
-    if response.status_code >= _CLIENT_ERROR:
+    # A redirect is followed nowhere, so what was asked for is not done.
+    if response.status_code >= _REDIRECT:
         raise PeerRefused(
             peer,
             status=response.status_code,

@@ -13,6 +13,7 @@ from events import bus, selectors
 from events.domain.envelope import Category, Envelope, Source
 from events.domain.principal import SYSTEM
 from tests.integration.commerce.peers import Peers
+from tests.peers import receiver
 
 
 def make() -> Product:
@@ -160,6 +161,16 @@ class TestHarmlessness:
 
 
 class TestHttp:
+    def test_does_not_take_a_redirect_for_done(self) -> None:
+        with (
+            receiver((301, {"Location": "https://cms.example/x"}, b"")) as peer,
+            pytest.raises(http.PeerRefused) as refused,
+        ):
+            http.call("cms", "POST", f"http://127.0.0.1:{peer.port}", "/x", timeout_s=5)
+
+        assert refused.value.facts["status"] == 301
+        assert len(peer.received) == 1
+
     def test_says_of_a_peer_without_address_that_it_is_missing(self) -> None:
         with pytest.raises(http.PeerMissing):
             http.call("mail service", "GET", "", "/", timeout_s=1)
