@@ -233,7 +233,7 @@ def send_test(*, subscription_id: UUID, event: str | None = None) -> Delivery:
     """
     action = _action("webhook.send_test", Kind.EXECUTE, subscription_id, {"event": event})
     with recording.recorded(action) as proof:
-        subscription = _active(subscription_id)
+        subscription = _active(selectors.subscription(subscription_id))
         type_ = selectors.external_type(event or subscription.events[0], pointer="/event")
         happened = context.current()
         example = Envelope(
@@ -271,7 +271,7 @@ def replay_delivery(*, delivery_id: UUID) -> Delivery:
     )
     with recording.recorded(action) as proof:
         original = selectors.delivery(delivery_id)
-        subscription = _active(original.subscription_id)
+        subscription = _active(selectors.subscription(original.subscription_id))
         if original.event_name not in subscription.events:
             raise EventNoLongerSelected(original)
         delivery = _again(original)
@@ -298,10 +298,8 @@ def replay_given_up(*, subscription_id: UUID, since: datetime, until: datetime) 
     asked, name = {"since": since, "until": until}, "webhook.replay_given_up"
     action = _action(name, Kind.EXECUTE, subscription_id, asked, may="replay")
     with recording.recorded(action) as proof:
-        # Whoever asks at the same time waits here, then finds these on their way. Events are
-        # emitted meanwhile: a delivery takes a key share of the row, which this one allows.
-        selectors.subscriptions().select_for_update(no_key=True).filter(pk=subscription_id).first()
-        subscription = _active(subscription_id)
+        # Whoever asks at the same time waits here, then finds these on their way.
+        subscription = _active(_locked(subscription_id))
         wanted = {each.name for each in selectors.external_types()} & set(subscription.events)
         rows = selectors.given_up(subscription_id, since=since, until=until, names=wanted)
         found = list(rows[: REPLAYED_AT_ONCE_MAX + 1])
@@ -354,14 +352,15 @@ def _checked_names(events: Sequence[str]) -> list[str]:
 
 
 def _locked(subscription_id: UUID) -> Subscription:
-    found = selectors.subscriptions().select_for_update().filter(pk=subscription_id).first()
+    # Events are emitted meanwhile: a delivery takes a key share of the row, which this allows.
+    rows = selectors.subscriptions().select_for_update(no_key=True)
+    found = rows.filter(pk=subscription_id).first()
     if found is None:
         raise selectors.SubscriptionNotFound(subscription_id)
     return found
 
 
-def _active(subscription_id: UUID) -> Subscription:
-    subscription = selectors.subscription(subscription_id)
+def _active(subscription: Subscription) -> Subscription:
     if not subscription.is_active:
         raise SubscriptionInactive(subscription)
     return subscription

@@ -1,6 +1,7 @@
 """An external event and its deliveries are committed together, or neither is."""
 
 import json
+import threading
 from typing import Any
 
 import psycopg
@@ -8,7 +9,14 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from tests.integration.workflows.webhooks.conftest import happens, subscribed, the_delivery
+from events import bus, context
+from events.domain.envelope import Envelope
+from tests.integration.workflows.webhooks.conftest import (
+    OPERATOR,
+    happens,
+    subscribed,
+    the_delivery,
+)
 from tests.peers import Receiver
 from workflows.webhooks import services
 from workflows.webhooks.models import Delivery, DeliveryStatus
@@ -16,6 +24,8 @@ from workflows.work import queue
 from workflows.work.models import Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+PATIENCE_S = 10
 
 
 class TestTakeIn:
@@ -108,6 +118,30 @@ class TestTakeIn:
         monkeypatch.setattr(psycopg.Connection, "wait", counted)
 
         assert round_trips("parcel.sent") == round_trips("parcel.weighed")
+
+    def test_is_not_held_up_by_who_changes_a_subscription(self, peer: Receiver) -> None:
+        subscription, _ = subscribed(peer.url)
+        was_done: list[bool] = []
+
+        def happen() -> None:
+            happens()
+            connection.close()
+
+        def meanwhile(_changed: Envelope) -> None:
+            other = threading.Thread(target=happen)
+            other.start()
+            other.join(PATIENCE_S)
+            was_done.append(not other.is_alive())
+
+        hook = bus.before_commit("webhook.subscription.updated", meanwhile)
+        try:
+            with context.acting(OPERATOR):
+                services.update_subscription(subscription_id=subscription.pk, description="Ours")
+        finally:
+            hook.unsubscribe()
+
+        assert was_done == [True]
+        assert the_delivery().subscription_id == subscription.pk
 
 
 class TestDrop:
