@@ -142,7 +142,7 @@ def _done(
         messages.warning(request, "Somebody else has to agree first.")
         return redirect("console:approval", required.approval.pk)
     except DomainError as refusal:
-        messages.error(request, f"{refusal} {refusal.hint}".strip())
+        messages.error(request, refusal.sentences)
         return _page(request, _one(access.pk), status=409, **refused)
     messages.success(request, message)
     return redirect("console:access", shown)

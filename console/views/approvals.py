@@ -102,7 +102,7 @@ def decide(request: HttpRequest, approval_id: UUID) -> HttpResponseBase:
         form.add_error("password", "Enter your password to decide a critical request.")
         return _page(request, row, form, status=400)
     except DomainError as refusal:
-        message = f"{refusal} {refusal.hint}".strip()
+        message = refusal.sentences
         if _may_decide(request, row):
             messages.error(request, message)
             return _page(request, row, form, status=409)

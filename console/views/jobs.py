@@ -108,7 +108,7 @@ def _act(act: Act, request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     try:
         act.run(job_id, reason=form.cleaned_data["reason"])
     except DomainError as refusal:
-        messages.error(request, f"{refusal} {refusal.hint}".strip())
+        messages.error(request, refusal.sentences)
         return _page(request, _job(job_id), refused={act.name: form}, status=409)
     messages.success(request, act.done)
     return redirect("console:job", job_id)

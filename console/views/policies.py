@@ -194,7 +194,7 @@ def _done(
     try:
         return act()
     except DomainError as refusal:
-        messages.error(request, f"{refusal} {refusal.hint}".strip())
+        messages.error(request, refusal.sentences)
         return None
 
 

@@ -184,7 +184,7 @@ def replay_range(request: HttpRequest, subscription_id: UUID) -> HttpResponseBas
     except ApprovalRequired as required:
         return _waits(request, required)
     except DomainError as refusal:
-        messages.error(request, f"{refusal} {refusal.hint}".strip())
+        messages.error(request, refusal.sentences)
         return _page(request, found, replaying=form, status=409)
     tell = messages.success if done.replayed else messages.warning
     tell(request, _describe(done))

@@ -92,7 +92,7 @@ def replay(request: HttpRequest, delivery_id: UUID) -> HttpResponseBase:
     except selectors.DeliveryNotFound as missing:
         raise Http404 from missing
     except DomainError as refusal:
-        messages.error(request, f"{refusal} {refusal.hint}".strip())
+        messages.error(request, refusal.sentences)
     else:
         messages.success(request, "It is sent again: this is its new delivery.")
     return redirect("console:delivery", shown)
