@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import connections
 
 from config.web import problems
+from events.domain import problem
 from events.domain.errors import DomainError
 from ledger import tools
 from ledger.access import handshakes
@@ -166,18 +167,7 @@ def _admit(scope: Scope) -> str:
 
 async def _refuse(send: Send, refusal: DomainError) -> None:
     status = problems.status_of(type(refusal))
-    body = {
-        "type": f"{settings.PROBLEM_DOCS_URL}#{refusal.code}",
-        "title": refusal.code.replace("_", " ").capitalize(),
-        "status": status.value,
-        "detail": str(refusal),
-        "code": refusal.code,
-        "hint": refusal.hint,
-    }
-    headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
-    if status is HTTPStatus.UNAUTHORIZED:
-        headers.append((b"www-authenticate", b'Bearer realm="daybook"'))
-    if (wait := getattr(refusal, "retry_after_seconds", None)) is not None:
-        headers.append((b"retry-after", str(wait).encode()))
+    body = problem.document(refusal, status=status, docs_url=settings.PROBLEM_DOCS_URL)
+    headers = problem.asgi_headers(refusal, status=status)
     await send({"type": "http.response.start", "status": status.value, "headers": headers})
     await send({"type": "http.response.body", "body": orjson.dumps(body)})

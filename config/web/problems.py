@@ -29,7 +29,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from console.views import refusals
-from events.domain import errors
+from events.domain import errors, problem
 from events.domain.errors import DomainError
 from events.tables import migration_status
 from ledger.api import approval_answers
@@ -38,7 +38,7 @@ from ledger.idempotency import Replayed
 
 logger = logging.getLogger(__name__)
 
-MEDIA_TYPE: Final = "application/problem+json"
+MEDIA_TYPE: Final = problem.MEDIA_TYPE
 PAGES: Final = frozenset({"console", "admin"})
 """The namespaces of the addresses that people open in a browser."""
 
@@ -274,13 +274,7 @@ def _of_domain_error(request: Any, exc: DomainError) -> tuple[dict[str, Any], di
         ]
     if exc.facts:
         body["facts"] = {name: _short(value) for name, value in exc.facts.items()}
-    headers = {}
-    wait = getattr(exc, "retry_after_seconds", None)
-    if wait is not None:
-        headers["Retry-After"] = str(wait)
-    if status is HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = 'Bearer realm="daybook"'
-    return body, headers
+    return body, problem.headers(exc, status=status)
 
 
 def _of_database_error(request: Any, error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
@@ -352,7 +346,7 @@ def _body(
 def _document(request: Any, *, status: int, code: str, detail: str, hint: str) -> dict[str, Any]:
     body = {
         "type": f"{settings.PROBLEM_DOCS_URL}#{code}",
-        "title": code.replace("_", " ").capitalize(),
+        "title": problem.title_of(code),
         "status": int(status),
         "detail": _short(detail),
         "instance": request.path,

@@ -4,7 +4,9 @@ from http import HTTPStatus
 from typing import Final
 
 import orjson
+from django.conf import settings
 
+from events.domain import problem
 from events.domain.errors import DomainError, Forbidden, Throttled, Unavailable
 from events.fanout.conversation import Message, Send
 
@@ -22,14 +24,8 @@ async def refuse(scope: Message, send: Send, refusal: DomainError) -> None:
         await send({"type": "websocket.close"})
         return
     status = next(status for family, status in _STATUS.items() if isinstance(refusal, family))
-    body = {
-        "title": refusal.code.replace("_", " ").capitalize(),
-        "status": status.value,
-        "detail": str(refusal),
-        "code": refusal.code,
-        "hint": refusal.hint,
-    }
-    headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
+    body = problem.document(refusal, status=status, docs_url=settings.PROBLEM_DOCS_URL)
+    headers = problem.asgi_headers(refusal, status=status)
     await send(
         {"type": "websocket.http.response.start", "status": status.value, "headers": headers}
     )

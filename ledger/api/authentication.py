@@ -6,6 +6,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 from events import context
+from events.domain.problem import CHALLENGE
 from ledger.access import credentials
 from ledger.access.credentials import AgentStopped, CredentialRefused
 from ledger.models import AgentKey, ApiKey
@@ -38,4 +39,4 @@ class ApiKeyAuthentication(BaseAuthentication):
         return key.owner, key
 
     def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="daybook"'
+        return CHALLENGE

@@ -55,6 +55,9 @@ def refusal(server: Server, secret: str | None = None, **options: object) -> tup
     with pytest.raises(InvalidStatus) as refused, visiting(server, secret, **options):  # type: ignore[arg-type]
         pass
     response = refused.value.response
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert ("WWW-Authenticate" in response.headers) == (response.status_code == 401)
+    assert ("Retry-After" in response.headers) == (response.status_code == 503)
     code = response.body.decode().partition('"code":"')[2].partition('"')[0]
     return response.status_code, code
 
