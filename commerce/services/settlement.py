@@ -24,11 +24,13 @@ from commerce.services import invoices, payments
 from commerce.services.actions import action_on
 from commerce.services.payments import Captured
 from events import recorder
-from events.domain.errors import DomainError, Rejected
+from events.domain.errors import Conflict, DomainError, Rejected
 from ledger import recording
 from ledger.domain.action import Kind, Proof
 from workflows.work import queue
+from workflows.work import selectors as jobs
 from workflows.work.domain.claim import Claim, WorkRef
+from workflows.work.domain.life import State
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +49,20 @@ class ProviderUnknown(Rejected):
             pointer="/provider",
             provider=provider,
             known=sorted(PROVIDERS),
+        )
+
+
+class PaymentRequestEnded(Conflict):
+    code = "payment_request_ended"
+    hint = "Look at the provider whether it collects, and record the payment by hand."
+
+    def __init__(self, invoice_id: UUID, provider: str, job_id: UUID) -> None:
+        super().__init__(
+            f"Job {job_id} asked {provider} to collect, and was put away before it learned whether "
+            "it does.",
+            invoice_id=str(invoice_id),
+            provider=provider,
+            job_id=str(job_id),
         )
 
 
@@ -84,6 +100,7 @@ def ask_for_payment(*, invoice_id: UUID, provider: str) -> WorkRef:
     :raises ProviderUnknown: if there is no such provider.
     :raises InvoiceNotFound: if there is no such invoice.
     :raises InvoiceNotPayable: if nothing is due on it.
+    :raises PaymentRequestEnded: if the job that asked was put away after it had tried.
     """
     if provider not in PROVIDERS:
         raise ProviderUnknown(provider)
@@ -97,12 +114,24 @@ def ask_for_payment(*, invoice_id: UUID, provider: str) -> WorkRef:
             REQUEST_PAYMENT,
             subject=f"invoice/{invoice_id}",
             input={"invoiceId": str(invoice_id), "provider": provider},
-            # Asked twice, the provider is asked once: it would collect twice otherwise.
-            idempotency_key=f"request-payment:{invoice_id}:{provider}",
+            idempotency_key=_request_key(invoice_id, provider),
         )
         proof.answers_with(work.id)
         proof.says(f"Job {work.id} asks {provider}.")
     return work
+
+
+def _request_key(invoice_id: UUID, provider: str) -> str:
+    # Asked twice, the provider is asked once: it would collect twice otherwise. Only a job that
+    # was cancelled before it had tried leaves no doubt, and makes room for another.
+    asked = jobs.jobs().of_kind(REQUEST_PAYMENT).about(subject=f"invoice/{invoice_id}")
+    ended = asked.filter(status__in=[State.CANCELLED.value, State.DISCARDED.value])
+    ours = [job for job in ended if jobs.input_of(job)["provider"] == provider]
+    for job in ours:
+        if job.attempt:
+            raise PaymentRequestEnded(invoice_id, provider, job.pk)
+    key = f"request-payment:{invoice_id}:{provider}"
+    return f"{key}:{len(ours) + 1}" if ours else key
 
 
 def request_payment(*, claim: Claim) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from commerce.domain.invoices import InvoiceNotPayable
 from commerce.models import Capture, ExternalRef, Invoice, Payment
 from commerce.services import invoices, settlement
 from commerce.services.invoices import InvoiceNotFound
-from commerce.services.settlement import NO_POLLER, ProviderUnknown
+from commerce.services.settlement import NO_POLLER, PaymentRequestEnded, ProviderUnknown
 from events import bus, recorder, selectors
 from events.ids import new_id
 from ledger import drift
 from ledger.models import Entry
 from tests.integration.commerce.acting import race, status_of, work_off, work_off_all
 from tests.integration.commerce.peers import Peers
+from workflows.work import services as jobs
 
 
 @pytest.fixture
@@ -69,6 +70,34 @@ class TestAskForPayment:
         assert status_of(work.id) == "done"
         assert len(peers.seen(peers.payment)["payments"]) == 1
         assert ExternalRef.objects.filter(invoice=invoice).count() == 1
+
+    def test_asks_anew_after_a_job_that_was_cancelled_before_it_asked(
+        self, invoice: Invoice, peers: Peers
+    ) -> None:
+        for _ in range(2):
+            ended = settlement.ask_for_payment(invoice_id=invoice.pk, provider="demo")
+            jobs.cancel(ended.id, reason="too early")
+
+        again = settlement.ask_for_payment(invoice_id=invoice.pk, provider="demo")
+        work_off_all()
+
+        assert status_of(again.id) == "done"
+        assert settlement.ask_for_payment(invoice_id=invoice.pk, provider="demo").id == again.id
+        assert len(peers.seen(peers.payment)["payments"]) == 1
+
+    def test_does_not_ask_anew_where_the_provider_may_have_been_asked(
+        self, invoice: Invoice, peers: Peers
+    ) -> None:
+        peers.tell(peers.payment, lose_answer=1)
+        tried = settlement.ask_for_payment(invoice_id=invoice.pk, provider="demo")
+        work_off()
+        jobs.cancel(tried.id, reason="too late")
+
+        with pytest.raises(PaymentRequestEnded):
+            settlement.ask_for_payment(invoice_id=invoice.pk, provider="demo")
+
+        work_off_all()
+        assert len(peers.seen(peers.payment)["payments"]) == 1
 
     def test_refuses_a_provider_that_nobody_knows(self, invoice: Invoice) -> None:
         with pytest.raises(ProviderUnknown):
