@@ -8,7 +8,7 @@ from workflows.flows.domain import codec
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.catalog import Catalog, StepRegistered
 from workflows.flows.domain.catalog import evolve as evolve_catalog
-from workflows.flows.domain.decide import decide
+from workflows.flows.domain.decide import decide, decide_at_length
 from workflows.flows.domain.evolution import evolve
 from workflows.flows.domain.flow import Execution, Flow, StepStatus, WorkStatus
 from workflows.flows.domain.flow_events import FlowEvent
@@ -112,6 +112,10 @@ class FlowBench:
     def do(self, command: asked.FlowCommand) -> list[str]:
         """Carry out a command and return the names of the events it caused."""
         raised = decide(self.flow, command, self.world)
+        at_length = decide_at_length(self.flow, command, self.world)
+        assert (raised, raised.after) == (at_length, at_length.after), (
+            "plain plans have no own rules"
+        )
         for event in raised:
             self.flow = evolve(self.flow, event)
         assert raised.after == self.flow, "the state that was decided on is what the events say"

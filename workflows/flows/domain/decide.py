@@ -7,6 +7,7 @@ from events.domain.aggregate import EventsWithState
 from events.domain.errors import Rejected
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import flow_events as happened
+from workflows.flows.domain import plain
 from workflows.flows.domain.decision import Decision
 from workflows.flows.domain.errors import InputsMissing, StepNotInFlow
 from workflows.flows.domain.flow import (
@@ -72,8 +73,32 @@ def decide(
 
     :raises Rejected: if an operator asks for what the state does not allow.
     """
+    if type(command) is asked.SucceedWork:
+        led = plain.succeeded(flow, command, world)
+        if led is not None:
+            return led
+    decision = _handled(flow, command, world)
+    if type(command) is asked.StartFlow and not command.inherited:
+        led = plain.started(decision.flow, decision.events, world)
+        if led is not None:
+            return led
+    return _settled(decision)
+
+
+def decide_at_length(
+    flow: Flow, command: asked.FlowCommand, world: World
+) -> EventsWithState[happened.FlowEvent, Flow]:
+    """Return what `decide` returns, by the rules for all plans."""
+    return _settled(_handled(flow, command, world))
+
+
+def _handled(flow: Flow, command: asked.FlowCommand, world: World) -> Decision:
     decision = Decision(flow, world)
     _HANDLERS[type(command)](decision, command)
+    return decision
+
+
+def _settled(decision: Decision) -> EventsWithState[happened.FlowEvent, Flow]:
     decision.settle()
     return EventsWithState(decision.events, decision.flow)
 

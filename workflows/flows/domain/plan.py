@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from workflows.flows.domain.step import AWAITING_TYPES, Collect, Step, StepType
+from workflows.flows.domain.step import AWAITING_TYPES, Collect, Role, Step, StepType
 from workflows.flows.domain.step_json import step_from_json
 
 
@@ -39,6 +39,24 @@ class Excluded:
             for name, group in groups.items()
             if group
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainStep:
+    """What a plain plan says of a step, found out once: outer and inner names of what it requires
+    and gives, `metas` and the keys of their values, and who takes what it gives, in order."""
+
+    step: Step
+    place: int
+    requires: tuple[tuple[str, str], ...]
+    gives: tuple[tuple[str, str], ...]
+    metas: tuple[tuple[str, str], ...]
+    parameters: tuple[str, ...]
+    takers: tuple[str, ...]
+
+
+PLAIN_STEPS_MAX = 1_000
+"""Plans of more steps need a look at the limits of a decision."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +140,44 @@ class Plan:
                 if not edges or not set(edges.providers) - {step.id}:
                     found.add(name)
         return frozenset(found)
+
+    @cached_property
+    def plain(self) -> Mapping[str, PlainStep] | None:
+        """The table of a plan of plain steps (`plain`), None if it is not one."""
+        if not 0 < len(self.steps) <= PLAIN_STEPS_MAX or self.children or self.excluded.satisfied:
+            return None
+        place = {step_id: number for number, step_id in enumerate(self.steps)}
+        found = {}
+        for step_id, step in self.steps.items():
+            is_wanted = step_id in self.goals or bool(self.fed_by[step_id])
+            if not step.is_plain or not is_wanted or step_id in self.fed_by[step_id]:
+                return None
+            if any(len(self.providers(name)) > 1 for name, _ in step.required()):
+                return None
+            found[step_id] = PlainStep(
+                step=step,
+                place=place[step_id],
+                requires=tuple((name, spec.inner_name(name)) for name, spec in step.required()),
+                gives=tuple((name, spec.inner_name(name)) for name, spec in step.outputs()),
+                metas=tuple(
+                    (name, spec.key)
+                    for name, spec in step.attributes.items()
+                    if spec is not None and spec.role == Role.META
+                ),
+                parameters=step.parameters(),
+                takers=tuple(sorted(self.fed_by[step_id], key=place.__getitem__)),
+            )
+        return found
+
+    @cached_property
+    def given(self) -> frozenset[str]:
+        """The attributes that steps give."""
+        return frozenset(name for step in self.steps.values() for name, _ in step.outputs())
+
+    @cached_property
+    def scripts(self) -> int:
+        """How many steps are scripts."""
+        return sum(step.type == StepType.SCRIPT for step in self.steps.values())
 
     def providers(self, name: str) -> tuple[str, ...]:
         """Return the steps that provide an attribute; empty if the plan has none."""

@@ -118,6 +118,14 @@ class Attribute:
     def collect_mode(self) -> Collect:
         return _collect_mode(self.collect)
 
+    @property
+    def is_plain(self) -> bool:
+        """Return whether any value will do, as it is."""
+        has_script = self.mapping is not None and self.mapping.script is not None
+        return self.role in _PLAIN_ROLES and not (
+            self.match or self.for_each or has_script or self.collect_mode != Collect.FIRST
+        )
+
     def inner_name(self, outer: str) -> str:
         """Return the name by which the step itself knows this attribute."""
         return (self.mapping.name if self.mapping else "") or outer
@@ -202,6 +210,9 @@ class WorkConfig:
         )
 
 
+_PLAIN_TYPES = frozenset({StepType.SYNC, StepType.PYTHON, StepType.SCRIPT})
+_PLAIN_ROLES = frozenset({Role.REQUIRED, Role.OUTPUT, Role.META})
+
 Attributes: TypeAlias = tuple[tuple[str, Attribute], ...]
 
 
@@ -267,6 +278,17 @@ class Step:
     def gates(self) -> Attributes:
         """Return the required attributes that let the step run only for some values."""
         return self._gates
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether it does one thing once, as soon as each required input has any value."""
+        return (
+            self.type in _PLAIN_TYPES
+            and self.predicate is None
+            and not self.memoizable
+            and len(self._required) == len(self._inputs)
+            and all(spec is not None and spec.is_plain for spec in self.attributes.values())
+        )
 
     @property
     def has_compensation(self) -> bool:

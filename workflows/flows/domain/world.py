@@ -40,6 +40,11 @@ class Languages(Protocol):
         """Return what the script makes of the raw outputs, or ABSENT."""
 
 
+def recordable(_values: Mapping[str, Any]) -> str:
+    """Say of any values that events can carry them."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """`at` is now; `secret` makes this decision's tokens and is never recorded.
@@ -59,8 +64,13 @@ class World:
         lambda _step, _inputs: None
     )
     why_not_ask: Callable[[Step], str] = lambda _step: ""
-    why_unrecordable: Callable[[Mapping[str, Any]], str] = lambda _values: ""
+    why_unrecordable: Callable[[Mapping[str, Any]], str] = recordable
     inline_max: int = 200
+
+    @property
+    def is_careful(self) -> bool:
+        """Return whether values are to be looked at before they are recorded."""
+        return self.why_unrecordable is not recordable
 
     def token(self, flow_id: str, step_id: str, index: int) -> str:
         """Make the unguessable token of one work item, in the form of a UUID (version 4)."""

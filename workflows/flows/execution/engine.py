@@ -39,7 +39,7 @@ from workflows.flows.domain.flow_events import (
     WorkSucceeded,
 )
 from workflows.flows.domain.step import Step, StepType
-from workflows.flows.domain.world import World
+from workflows.flows.domain.world import World, recordable
 from workflows.flows.execution import approval_requests, memoization
 from workflows.flows.execution.aggregates import (
     CATALOG,
@@ -142,12 +142,8 @@ def world(at: datetime | None = None, *, is_careful: bool = False) -> World:
         is_healthy=is_healthy,
         remembered=memoization.find_outputs,
         why_not_ask=approval_requests.why_not_ask,
-        why_unrecordable=_why_unrecordable if is_careful else _recordable,
+        why_unrecordable=_why_unrecordable if is_careful else recordable,
     )
-
-
-def _recordable(_values: Mapping[str, Any]) -> str:
-    return ""
 
 
 def _why_unrecordable(values: Mapping[str, Any]) -> str:
