@@ -30,8 +30,9 @@ from console.tabs import Tab, tab_of
 from events.domain.errors import DomainError
 from ledger.access import authority, people
 from ledger.approving.gate import ApprovalRequired
-from workflows.webhooks import selectors, services
+from workflows.webhooks import selectors
 from workflows.webhooks.models import Subscription, SubscriptionStatus
+from workflows.webhooks.services import sending, subscriptions
 
 LIST = "console:webhooks"
 READS = "webhook.read"
@@ -51,7 +52,7 @@ ACTS = {
             "sent later.",
             done="Paused.",
             form=forms.Form,
-            run=services.disable_subscription,
+            run=subscriptions.disable_subscription,
         ),
         Act(
             name="enable",
@@ -60,7 +61,7 @@ ACTS = {
             consequence="Messages are sent again, from the next event on.",
             done="Enabled.",
             form=forms.Form,
-            run=services.enable_subscription,
+            run=subscriptions.enable_subscription,
         ),
         Act(
             name="test",
@@ -69,7 +70,7 @@ ACTS = {
             consequence="Sends an example of its first event, once.",
             done="This is the delivery of the test.",
             form=forms.Form,
-            run=services.send_test,
+            run=sending.send_test,
         ),
         Act(
             name="rotate-secret",
@@ -79,7 +80,7 @@ ACTS = {
             "old one too; an older one ends at once.",
             done="",
             form=forms.Form,
-            run=services.rotate_secret,
+            run=subscriptions.rotate_secret,
         ),
         Act(
             name="delete",
@@ -89,7 +90,7 @@ ACTS = {
             "stay recorded. This cannot be undone.",
             done="Deleted. Its past deliveries stay recorded.",
             form=forms.Form,
-            run=services.delete_subscription,
+            run=subscriptions.delete_subscription,
             is_danger=True,
         ),
     )
@@ -133,7 +134,7 @@ def new(request: HttpRequest) -> HttpResponseBase:
         if form.is_valid():
             status = 409
             try:
-                return _shown_once(request, *services.create_subscription(**form.asked()))
+                return _shown_once(request, *subscriptions.create_subscription(**form.asked()))
             except ApprovalRequired as required:
                 messages.warning(request, AGAIN)
                 form.waits_for = required.approval.pk
@@ -180,7 +181,7 @@ def replay_range(request: HttpRequest, subscription_id: UUID) -> HttpResponseBas
     if not form.is_valid():
         return _page(request, found, replaying=form, status=400)
     try:
-        done = services.replay_given_up(subscription_id=found.pk, **form.cleaned_data)
+        done = sending.replay_given_up(subscription_id=found.pk, **form.cleaned_data)
     except ApprovalRequired as required:
         return _waits(request, required)
     except DomainError as refusal:
@@ -237,7 +238,7 @@ def _last_days() -> dict[str, str]:
     return {name: f"{moment:%Y-%m-%dT%H:%MZ}" for name, moment in moments.items()}
 
 
-def _describe(done: services.ReplayedRange) -> str:
+def _describe(done: sending.ReplayedRange) -> str:
     if not done.replayed:
         return "No message failed in this period, or each is being sent again already."
     messages_are = "message is" if done.replayed == 1 else "messages are"

@@ -20,13 +20,14 @@ from console.tabs import Tab, tab_of
 from events.domain.errors import DomainError
 from ledger.access import authority
 from ledger.approving.gate import ApprovalRequired
-from workflows.webhooks import selectors, services
+from workflows.webhooks import selectors
 from workflows.webhooks.models import (
     Delivery,
     DeliveryStatus,
     Purpose,
     SubscriptionStatus,
 )
+from workflows.webhooks.services import sending
 
 READS = "webhook.read"
 REPLAYS = "webhook.replay"
@@ -86,7 +87,7 @@ def replay(request: HttpRequest, delivery_id: UUID) -> HttpResponseBase:
     demand(request, REPLAYS)
     shown = delivery_id
     try:
-        shown = services.replay_delivery(delivery_id=delivery_id).pk
+        shown = sending.replay_delivery(delivery_id=delivery_id).pk
     except ApprovalRequired as required:
         return _waits(request, required)
     except selectors.DeliveryNotFound as missing:

@@ -13,9 +13,9 @@ from ledger import admin_access
 from ledger.access import authority
 from ledger.admin_access import CapabilityAdmin
 from workflows.egress import urls
-from workflows.webhooks import services
 from workflows.webhooks.domain.signature import parts_of
 from workflows.webhooks.models import Attempt, Delivery, Endpoint, Secret, Subscription
+from workflows.webhooks.services import sending, subscriptions
 
 GIVEN_UP_WITHIN = timedelta(days=7)
 MANAGES = "webhook.manage"
@@ -67,7 +67,7 @@ class SubscriptionAdmin(AddressedAdmin[Subscription]):
     @admin.action(description="Send messages again", permissions=["manage"])
     def enable(self, request: HttpRequest, rows: QuerySet[Subscription]) -> None:
         def service(row: Subscription) -> object:
-            return services.enable_subscription(subscription_id=row.pk)
+            return subscriptions.enable_subscription(subscription_id=row.pk)
 
         self.act_on(request, rows, service)
 
@@ -75,7 +75,7 @@ class SubscriptionAdmin(AddressedAdmin[Subscription]):
     @admin.action(description="Send no messages", permissions=["manage"])
     def disable(self, request: HttpRequest, rows: QuerySet[Subscription]) -> None:
         def service(row: Subscription) -> object:
-            return services.disable_subscription(subscription_id=row.pk)
+            return subscriptions.disable_subscription(subscription_id=row.pk)
 
         self.act_on(request, rows, service)
 
@@ -83,7 +83,7 @@ class SubscriptionAdmin(AddressedAdmin[Subscription]):
     @admin.action(description="Send a test message", permissions=["manage"])
     def send_test(self, request: HttpRequest, rows: QuerySet[Subscription]) -> None:
         def service(row: Subscription) -> object:
-            return services.send_test(subscription_id=row.pk)
+            return sending.send_test(subscription_id=row.pk)
 
         self.act_on(request, rows, service)
 
@@ -100,15 +100,15 @@ class SubscriptionAdmin(AddressedAdmin[Subscription]):
         today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
         until = today + timedelta(days=1)
 
-        def service(row: Subscription) -> services.ReplayedRange:
-            return services.replay_given_up(
+        def service(row: Subscription) -> sending.ReplayedRange:
+            return sending.replay_given_up(
                 subscription_id=row.pk, since=today - GIVEN_UP_WITHIN, until=until
             )
 
         self.act_on(request, rows, service, describe=_describe)
 
 
-def _describe(done: services.ReplayedRange) -> str:
+def _describe(done: sending.ReplayedRange) -> str:
     summary = f"{done.replayed} sent again"
     return f"{summary}, and some are left: do it once more" if done.more else summary
 
@@ -163,7 +163,7 @@ class DeliveryAdmin(WebhooksAdmin[Delivery]):
     @admin.action(description="Send again", permissions=["replay"])
     def replay(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
         def service(row: Delivery) -> object:
-            return services.replay_delivery(delivery_id=row.pk)
+            return sending.replay_delivery(delivery_id=row.pk)
 
         self.act_on(request, rows, service)
 

@@ -55,6 +55,19 @@ def subscription(subscription_id: UUID) -> Subscription:
     return found
 
 
+def locked_subscription(subscription_id: UUID) -> Subscription:
+    """Return one that was not deleted, which nobody else changes until the transaction ends.
+
+    :raises SubscriptionNotFound: if there is none.
+    """
+    # Events are emitted meanwhile: a delivery takes a key share of the row, which this allows.
+    rows = subscriptions().select_for_update(no_key=True)
+    found = rows.filter(pk=subscription_id).first()
+    if found is None:
+        raise SubscriptionNotFound(subscription_id)
+    return found
+
+
 def live_secrets(subscription_id: UUID) -> list[str]:
     """Return what messages are signed with now, the current secret first.
 

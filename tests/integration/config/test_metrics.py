@@ -24,7 +24,7 @@ from tests.integration.ledger.conftest import client_with, issue
 from tests.live import happen, sequence, written
 from workflows.flows.models import AwaitedEvent, FeedCursor, FlowSummary
 from workflows.webhooks import selectors as webhooks
-from workflows.webhooks import services
+from workflows.webhooks.services import sending, subscriptions
 from workflows.work import queue, registry, runner
 from workflows.work.domain.claim import WorkRef
 from workflows.work.models import Checkup, Work, Worker
@@ -205,10 +205,14 @@ class TestFigures:
         settings.HTTP_ALLOW = ["127.0.0.0/8"]
         name = webhooks.external_types()[0].name
         with acting(alice):
-            asked, _ = services.create_subscription(url="https://127.0.0.1:9/x", events=(name,))
-            paused, _ = services.create_subscription(url="https://127.0.0.1:9/y", events=(name,))
-            services.send_test(subscription_id=asked.pk)
-            services.disable_subscription(subscription_id=paused.pk)
+            asked, _ = subscriptions.create_subscription(
+                url="https://127.0.0.1:9/x", events=(name,)
+            )
+            paused, _ = subscriptions.create_subscription(
+                url="https://127.0.0.1:9/y", events=(name,)
+            )
+            sending.send_test(subscription_id=asked.pk)
+            subscriptions.disable_subscription(subscription_id=paused.pk)
 
         found = told(scraper, of="daybook_webhook")
 

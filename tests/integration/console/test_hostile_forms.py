@@ -55,8 +55,8 @@ from tests.support.forms import (
 )
 from workflows.flows import services as flows
 from workflows.flows.triggers import starts
-from workflows.webhooks import services as webhooks
 from workflows.webhooks.models import Delivery
+from workflows.webhooks.services import subscriptions
 
 World = dict[str, Any]
 LONG_FORM = 40
@@ -100,7 +100,7 @@ def world(trip: str, access: DocumentAccess, peer: Receiver) -> World:  # noqa: 
     document_access.revoke_document_access(access_id=revoked.pk, reason="It is over.")
     subscription, (paused, _) = given_up(peer), subscribed(peer.url)
     with acting(root):
-        webhooks.disable_subscription(subscription_id=paused.pk)
+        subscriptions.disable_subscription(subscription_id=paused.pk)
     seals.seal_entries()
     return {
         "job_id": [dead_job(), waiting_job()],

@@ -28,8 +28,8 @@ from tests.integration.workflows.webhooks.conftest import (
     work_off,
 )
 from tests.peers import Receiver, Reply
-from workflows.webhooks import services
 from workflows.webhooks.models import Delivery, DeliveryStatus, Subscription
+from workflows.webhooks.services import subscriptions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -286,7 +286,7 @@ class TestSendingAgain:
     ) -> None:
         subscription = given_up(peer)
         with context.acting(OPERATOR):
-            services.disable_subscription(subscription_id=subscription.pk)
+            subscriptions.disable_subscription(subscription_id=subscription.pk)
         client = visitor(READS, REPLAYS)
         address = f"/webhooks/{subscription.pk}"
 

@@ -30,8 +30,8 @@ from workflows.flows import services as flows
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import FlowSummary
 from workflows.flows.triggers import starts
-from workflows.webhooks import services as webhooks
 from workflows.webhooks.models import Subscription
+from workflows.webhooks.services import sending, subscriptions
 from workflows.work import registry
 from workflows.work import services as work
 from workflows.work.models import Schedule
@@ -102,7 +102,7 @@ def waiting(asker: User) -> str:
 
 def subscribe(**facts: Any) -> Subscription:
     facts = {"url": SECRET_URL, "events": ["ledger.approval.requested"], **facts}
-    return webhooks.create_subscription(**facts)[0]
+    return subscriptions.create_subscription(**facts)[0]
 
 
 def register(**changes: Any) -> object:
@@ -246,9 +246,9 @@ def test_who_is_let_listen(asker: User, decider: User, other: dict[str, Any]) ->
 @pytest.mark.parametrize(
     ("act", "agreed", "other"),
     [
-        (webhooks.update_subscription, {"url": SECRET_URL + "2"}, {"url": SECRET_URL + "3"}),
-        (webhooks.update_subscription, {"description": "a"}, {"description": "b"}),
-        (webhooks.send_test, {}, {"event": "ledger.approval.decided"}),
+        (subscriptions.update_subscription, {"url": SECRET_URL + "2"}, {"url": SECRET_URL + "3"}),
+        (subscriptions.update_subscription, {"description": "a"}, {"description": "b"}),
+        (sending.send_test, {}, {"event": "ledger.approval.decided"}),
     ],
 )
 def test_what_is_done_to_a_subscription(

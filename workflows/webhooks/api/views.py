@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ledger.bodies import valid
-from workflows.webhooks import selectors, services
+from workflows.webhooks import selectors
 from workflows.webhooks.api.filters import DeliveryFilter
 from workflows.webhooks.api.serializers import (
     DeliveryDetailOut,
@@ -26,6 +26,7 @@ from workflows.webhooks.api.serializers import (
     TestMessageIn,
 )
 from workflows.webhooks.models import Attempt, Delivery, Subscription
+from workflows.webhooks.services import sending, subscriptions
 
 _BASE = "/api/v1/webhooks"
 
@@ -60,45 +61,45 @@ class SubscriptionViewSet(viewsets.ReadOnlyModelViewSet[Subscription]):
     def create(self, request: Request) -> Response:
         """Subscribe. The signing secret is in this response and nowhere else."""
         asked = valid(SubscriptionIn, request.data)
-        subscription, secret = services.create_subscription(**asked)
+        subscription, secret = subscriptions.create_subscription(**asked)
         return _shown_once(subscription, secret)
 
     @extend_schema(request=SubscriptionChange, responses=SubscriptionOut)
     def partial_update(self, request: Request, pk: UUID) -> Response:
         """Change the URL, the events or the description."""
         changes = valid(SubscriptionChange, request.data)
-        return _shown(services.update_subscription(subscription_id=pk, **changes))
+        return _shown(subscriptions.update_subscription(subscription_id=pk, **changes))
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: UUID) -> Response:
         """Send no more, and forget the secrets. Past deliveries stay on record."""
-        services.delete_subscription(subscription_id=pk)
+        subscriptions.delete_subscription(subscription_id=pk)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None, responses=SubscriptionOut)
     @action(detail=True, methods=["post"])
     def enable(self, request: Request, pk: UUID) -> Response:
         """Send messages again, from the next event on."""
-        return _shown(services.enable_subscription(subscription_id=pk))
+        return _shown(subscriptions.enable_subscription(subscription_id=pk))
 
     @extend_schema(request=None, responses=SubscriptionOut)
     @action(detail=True, methods=["post"])
     def disable(self, request: Request, pk: UUID) -> Response:
         """Send no messages until it is enabled again."""
-        return _shown(services.disable_subscription(subscription_id=pk))
+        return _shown(subscriptions.disable_subscription(subscription_id=pk))
 
     @extend_schema(request=None, responses={201: NewSubscriptionOut})
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, pk: UUID) -> Response:
         """Make a new signing secret; for a day the old one signs along."""
-        return _shown_once(*services.rotate_secret(subscription_id=pk))
+        return _shown_once(*subscriptions.rotate_secret(subscription_id=pk))
 
     @extend_schema(request=TestMessageIn, responses={202: DeliveryOut})
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: UUID) -> Response:
         """Send an example message, once."""
         return _accepted(
-            services.send_test(subscription_id=pk, **valid(TestMessageIn, request.data))
+            sending.send_test(subscription_id=pk, **valid(TestMessageIn, request.data))
         )
 
     @extend_schema(request=ReplayIn, responses={202: ReplayOut})
@@ -106,7 +107,7 @@ class SubscriptionViewSet(viewsets.ReadOnlyModelViewSet[Subscription]):
     def replay(self, request: Request, pk: UUID) -> Response:
         """Send again what was given up between two moments; at most 500 messages at once."""
         asked = valid(ReplayIn, request.data)
-        replayed = services.replay_given_up(subscription_id=pk, **asked)
+        replayed = sending.replay_given_up(subscription_id=pk, **asked)
         return Response(ReplayOut(replayed).data, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(responses=ExternalEventOut(many=True), filters=False)
@@ -152,7 +153,7 @@ class DeliveryViewSet(viewsets.ReadOnlyModelViewSet[Delivery]):
     @action(detail=True, methods=["post"])
     def replay(self, request: Request, pk: UUID) -> Response:
         """Send it again, as the contract of its event reads today."""
-        return _accepted(services.replay_delivery(delivery_id=pk))
+        return _accepted(sending.replay_delivery(delivery_id=pk))
 
     def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request with what it made."""

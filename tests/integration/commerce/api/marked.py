@@ -18,7 +18,7 @@ from ledger.models import AgentKey, ApiKey, Delegation, Payload
 from ledger.recording import recorded
 from tests.integration.ledger.agents import an_agent, delegated, key_of
 from tests.integration.ledger.conftest import client_with, issue
-from workflows.webhooks import services
+from workflows.webhooks.services import subscriptions
 
 CONTACT = {"name": "Mark-Wilhelmina", "email": "mark.one@example.com", "phone": "+44-mark-17-0"}
 PERSONAL = {
@@ -80,7 +80,7 @@ def build(booking: Booking, invoice: Invoice) -> World:
     )
     Rendition.objects.filter(pk=rendition.pk).update(content_sealed=content)
     deliveries.send_booking_documents(booking_id=booking.pk)
-    subscription, signing = services.create_subscription(
+    subscription, signing = subscriptions.create_subscription(
         url="http://127.0.0.1:9/hook", events=["invoice.issued"]
     )
     client = client_with(secret)

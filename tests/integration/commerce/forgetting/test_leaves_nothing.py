@@ -32,7 +32,7 @@ from tests.integration.commerce.peers import Peers
 from tests.peers import receiver
 from tests.support.checkup import violations
 from workflows.egress import client as egress
-from workflows.webhooks import services as webhooks
+from workflows.webhooks.services import subscriptions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,7 +53,7 @@ def story(admin: APIClient, keyed: Keyed, slot: Slot, peers: Peers, settings: An
     settings.HTTP_ALLOW = ["127.0.0.0/8"]
     with receiver() as peer:
         with context.acting(CLERK):
-            webhooks.create_subscription(url=peer.url, events=EVENTS)
+            subscriptions.create_subscription(url=peer.url, events=EVENTS)
         yield tell(admin, keyed("booking.read", "traveller.read", name="guest"), slot, peers)
         assert peer.received
     egress.forget_connections()

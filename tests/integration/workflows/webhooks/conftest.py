@@ -12,9 +12,9 @@ from events.domain.envelope import Category, Envelope
 from events.domain.principal import Principal, PrincipalKind
 from tests.peers import Receiver, receiver
 from workflows.egress import client
-from workflows.webhooks import services
 from workflows.webhooks.models import Delivery, Subscription
 from workflows.webhooks.outbox import KIND
+from workflows.webhooks.services import subscriptions
 from workflows.work import runner
 from workflows.work.models import Work
 
@@ -69,7 +69,7 @@ def peer() -> Iterator[Receiver]:
 def subscribed(url: str, *events: str) -> tuple[Subscription, str]:
     """Subscribe as an operator would."""
     with context.acting(OPERATOR):
-        return services.create_subscription(url=url, events=events or ("parcel.sent",))
+        return subscriptions.create_subscription(url=url, events=events or ("parcel.sent",))
 
 
 def happens(name: str = "parcel.sent", parcel: str = "p1") -> Envelope:

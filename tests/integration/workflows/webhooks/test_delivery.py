@@ -23,7 +23,6 @@ from tests.integration.workflows.webhooks.conftest import (
 )
 from tests.peers import Receiver, Reply, raw_peer
 from workflows.webhooks import delivery as delivering
-from workflows.webhooks import services
 from workflows.webhooks.models import (
     Attempt,
     Delivery,
@@ -33,6 +32,7 @@ from workflows.webhooks.models import (
     SubscriptionStatus,
 )
 from workflows.webhooks.outbox import KIND
+from workflows.webhooks.services import subscriptions
 from workflows.work import leases
 from workflows.work.domain.claim import ClaimLost
 from workflows.work.domain.life import State
@@ -76,10 +76,10 @@ class TestSuccess:
         self, peer: Receiver
     ) -> None:
         subscription, old = subscribed(peer.url)
-        _, new = services.rotate_secret(subscription_id=subscription.pk)
+        _, new = subscriptions.rotate_secret(subscription_id=subscription.pk)
         happens()
         work_off()
-        _, newest = services.rotate_secret(subscription_id=subscription.pk)
+        _, newest = subscriptions.rotate_secret(subscription_id=subscription.pk)
         happens()
         work_off()
 
@@ -93,7 +93,7 @@ class TestSuccess:
 
     def test_drops_the_old_secret_when_its_day_is_over(self, peer: Receiver) -> None:
         subscription, old = subscribed(peer.url)
-        services.rotate_secret(subscription_id=subscription.pk)
+        subscriptions.rotate_secret(subscription_id=subscription.pk)
         subscription.secrets.exclude(retires_at=None).update(retires_at=timezone.now())
         happens()
 
@@ -335,13 +335,13 @@ class TestGivingUp:
         happens()
         match change:
             case "disable":
-                services.disable_subscription(subscription_id=subscription.pk)
+                subscriptions.disable_subscription(subscription_id=subscription.pk)
             case "deselect":
-                services.update_subscription(
+                subscriptions.update_subscription(
                     subscription_id=subscription.pk, events=["parcel.lost"]
                 )
             case "delete":
-                services.delete_subscription(subscription_id=subscription.pk)
+                subscriptions.delete_subscription(subscription_id=subscription.pk)
 
         work_off()
 
@@ -357,7 +357,7 @@ class TestGivingUp:
 
         def delete(reached: str) -> None:
             if reached == delivering.BEFORE_CALL:
-                services.delete_subscription(subscription_id=subscription.pk)
+                subscriptions.delete_subscription(subscription_id=subscription.pk)
 
         monkeypatch.setattr(delivering, "failpoint", delete)
         work_off()

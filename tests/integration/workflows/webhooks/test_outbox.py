@@ -18,8 +18,8 @@ from tests.integration.workflows.webhooks.conftest import (
     the_delivery,
 )
 from tests.peers import Receiver
-from workflows.webhooks import services
 from workflows.webhooks.models import Delivery, DeliveryStatus
+from workflows.webhooks.services import subscriptions
 from workflows.work import queue
 from workflows.work.models import Work
 
@@ -81,12 +81,12 @@ class TestTakeIn:
         happens(parcel="before anybody listened")
         subscription, _ = subscribed(peer.url)
         happens(parcel="heard")
-        services.disable_subscription(subscription_id=subscription.pk)
+        subscriptions.disable_subscription(subscription_id=subscription.pk)
         happens(parcel="while paused")
-        services.enable_subscription(subscription_id=subscription.pk)
-        services.update_subscription(subscription_id=subscription.pk, events=["parcel.lost"])
+        subscriptions.enable_subscription(subscription_id=subscription.pk)
+        subscriptions.update_subscription(subscription_id=subscription.pk, events=["parcel.lost"])
         happens(parcel="deselected")
-        services.delete_subscription(subscription_id=subscription.pk)
+        subscriptions.delete_subscription(subscription_id=subscription.pk)
         happens("parcel.lost", parcel="after the end")
 
         assert json.loads(the_delivery().body)["data"]["parcelId"] == "heard"
@@ -136,7 +136,9 @@ class TestTakeIn:
         hook = bus.before_commit("webhook.subscription.updated", meanwhile)
         try:
             with context.acting(OPERATOR):
-                services.update_subscription(subscription_id=subscription.pk, description="Ours")
+                subscriptions.update_subscription(
+                    subscription_id=subscription.pk, description="Ours"
+                )
         finally:
             hook.unsubscribe()
 

@@ -19,7 +19,7 @@ from tests.integration.workflows.webhooks.conftest import (
 )
 from tests.integration.workflows.work.conftest import at_once
 from tests.peers import Receiver, Reply
-from workflows.webhooks import outbox, services
+from workflows.webhooks import outbox
 from workflows.webhooks.models import (
     Delivery,
     DeliveryStatus,
@@ -28,6 +28,7 @@ from workflows.webhooks.models import (
     Subscription,
     SubscriptionStatus,
 )
+from workflows.webhooks.services import sending, subscriptions
 from workflows.work.domain.life import State
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -88,7 +89,7 @@ class TestBreaker:
             origin=f"http://127.0.0.1:{peer.port}", failures=9, open_until=timezone.now() + HOUR
         )
 
-        services.send_test(subscription_id=subscription.pk)
+        sending.send_test(subscription_id=subscription.pk)
         work_off()
 
         assert the_delivery().status == DeliveryStatus.DELIVERED
@@ -100,7 +101,7 @@ class TestTestMessage:
         subscription, secret = subscribed(peer.url)
         peer.replies = [BROKEN]
 
-        services.send_test(subscription_id=subscription.pk)
+        sending.send_test(subscription_id=subscription.pk)
         work_off()
 
         [received] = peer.received
@@ -128,7 +129,7 @@ class TestReplay:
         work_off()
         first = the_delivery()
 
-        again = services.replay_delivery(delivery_id=first.pk)
+        again = sending.replay_delivery(delivery_id=first.pk)
         work_off()
 
         again.refresh_from_db()
@@ -159,7 +160,7 @@ class TestReplay:
             ),
         )
 
-        services.replay_delivery(delivery_id=the_delivery().pk)
+        sending.replay_delivery(delivery_id=the_delivery().pk)
         work_off()
 
         assert json.loads(peer.received[1].body)["data"] == {"parcelId": "p1"}
@@ -168,29 +169,29 @@ class TestReplay:
         subscription, _ = subscribed(peer.url)
         happens()
         work_off()
-        services.update_subscription(subscription_id=subscription.pk, events=["parcel.lost"])
+        subscriptions.update_subscription(subscription_id=subscription.pk, events=["parcel.lost"])
 
-        with pytest.raises(services.EventNoLongerSelected):
-            services.replay_delivery(delivery_id=the_delivery().pk)
+        with pytest.raises(sending.EventNoLongerSelected):
+            sending.replay_delivery(delivery_id=the_delivery().pk)
 
         assert Delivery.objects.count() == 1
 
     def test_refuses_when_the_subscription_is_switched_off(self, peer: Receiver) -> None:
         subscription, _ = subscribed(peer.url)
         happens()
-        services.disable_subscription(subscription_id=subscription.pk)
+        subscriptions.disable_subscription(subscription_id=subscription.pk)
 
-        with pytest.raises(services.SubscriptionInactive) as refusal:
-            services.replay_delivery(delivery_id=the_delivery().pk)
+        with pytest.raises(sending.SubscriptionInactive) as refusal:
+            sending.replay_delivery(delivery_id=the_delivery().pk)
 
         assert str(refusal.value) == f"Subscription {subscription.pk} is paused."
 
     def test_refuses_test_messages(self, peer: Receiver) -> None:
         subscription, _ = subscribed(peer.url)
-        test = services.send_test(subscription_id=subscription.pk)
+        test = sending.send_test(subscription_id=subscription.pk)
 
-        with pytest.raises(services.NothingToReplay):
-            services.replay_delivery(delivery_id=test.pk)
+        with pytest.raises(sending.NothingToReplay):
+            sending.replay_delivery(delivery_id=test.pk)
 
 
 class TestReplayOfARange:
@@ -234,7 +235,7 @@ class TestReplayOfARange:
     def test_goes_on_where_a_batch_ends(
         self, peer: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(services, "REPLAYED_AT_ONCE_MAX", 2)
+        monkeypatch.setattr(sending, "REPLAYED_AT_ONCE_MAX", 2)
         subscription, _ = subscribed(peer.url)
         for number in range(3):
             happens(parcel=f"p{number}")
@@ -252,7 +253,7 @@ class TestReplayOfARange:
         happens()
         given_up(the_delivery())
         at(NOON, the_delivery())
-        services.update_subscription(subscription_id=subscription.pk, events=["parcel.lost"])
+        subscriptions.update_subscription(subscription_id=subscription.pk, events=["parcel.lost"])
 
         assert replay(subscription) == replayed(0)
 
@@ -261,9 +262,9 @@ class TestReplayOfARange:
         happens()
         given_up(the_delivery())
         at(NOON, the_delivery())
-        services.disable_subscription(subscription_id=subscription.pk)
+        subscriptions.disable_subscription(subscription_id=subscription.pk)
 
-        with pytest.raises(services.SubscriptionInactive):
+        with pytest.raises(sending.SubscriptionInactive):
             replay(subscription)
 
         assert Delivery.objects.count() == 1
@@ -299,7 +300,7 @@ class TestWhatWasSentLongAgo:
         old.refresh_from_db()
         assert (old.status, len(old.body_hash)) == (DeliveryStatus.DELIVERED, 64)
         with context.acting(OPERATOR):
-            again = services.replay_delivery(delivery_id=old.pk)
+            again = sending.replay_delivery(delivery_id=old.pk)
         assert json.loads(again.body)["data"]["parcelId"] == "old"
 
     def test_is_kept_while_it_is_still_to_be_sent(self, peer: Receiver) -> None:
@@ -310,15 +311,15 @@ class TestWhatWasSentLongAgo:
         assert outbox.expire_bodies() == 0
 
 
-def replay(subscription: Subscription) -> services.ReplayedRange:
+def replay(subscription: Subscription) -> sending.ReplayedRange:
     with context.acting(OPERATOR):
-        return services.replay_given_up(
+        return sending.replay_given_up(
             subscription_id=subscription.pk, since=NOON, until=NOON + HOUR
         )
 
 
-def replayed(number: int, *, more: bool = False) -> services.ReplayedRange:
-    return services.ReplayedRange(replayed=number, more=more)
+def replayed(number: int, *, more: bool = False) -> sending.ReplayedRange:
+    return sending.ReplayedRange(replayed=number, more=more)
 
 
 def given_up(*deliveries: Delivery, status: DeliveryStatus = DeliveryStatus.FAILED) -> None:
