@@ -12,6 +12,7 @@ from commerce import selectors
 from commerce.domain.booking.snapshot import maybe_time_json
 from commerce.domain.money import Money
 from commerce.models import Invoice, InvoiceLine, RenditionFormat
+from events.domain.errors import Rejected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,19 @@ class Artifact:
     @property
     def content_hash(self) -> str:
         return hashlib.sha256(self.content).hexdigest()
+
+
+class LettersMissing(Rejected):
+    """The font has no letters for what is to be written: it would show empty boxes.
+
+    Which ones is not said, for they may be of somebody's name.
+    """
+
+    code = "pdf_letters_missing"
+    hint = "Make the document as HTML, which shows every script."
+
+    def __init__(self) -> None:
+        super().__init__("The font of PDF documents lacks letters of the customer or of a line.")
 
 
 Generator = Callable[[Invoice, RenditionFormat], Artifact]

@@ -1,6 +1,7 @@
 """Renders an invoice as PDF: A4, one table, an embedded font. Read-only."""
 
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,8 @@ from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+
+from commerce.documents import LettersMissing
 
 _MARGIN: Final = 22 * mm
 _COLUMNS: Final = [80 * mm, 14 * mm, 24 * mm, 24 * mm, 24 * mm]
@@ -37,11 +40,14 @@ _RULES: Final = TableStyle(
 def invoice_pdf(document: Mapping[str, Any]) -> bytes:
     """Return the PDF of an invoice. The same document always gives the same bytes.
 
+    :raises LettersMissing: if its font, which is for Western Europe, lacks a letter of it.
+
     `document` has `number`, `booking`, `customer`, `issued`, `due_by` (texts; there may be no
     customer), `lines` (each with
     `description`, `quantity`, `unit`, `tax`, `amount`), `total`, `paid` and `due`.
     """
     _register_fonts()
+    _check_letters(document)
     paper = BytesIO()
     SimpleDocTemplate(
         paper,
@@ -90,7 +96,26 @@ def _rows(document: Mapping[str, Any]) -> list[Sequence[Any]]:
 
 def _plain(text: str) -> str:
     # A paragraph understands markup; what somebody typed is none.
-    return escape(text)
+    return escape(_composed(text))
+
+
+def _composed(text: str) -> str:
+    # The font knows letters with their accents, and not accents by themselves.
+    return unicodedata.normalize("NFC", text)
+
+
+def _check_letters(document: Mapping[str, Any]) -> None:
+    known = pdfmetrics.getFont("Vera").face.charToGlyph
+    written = {letter for text in _typed(document) for letter in _composed(text)}
+    if any(ord(letter) not in known for letter in written if not letter.isspace()):
+        raise LettersMissing
+
+
+def _typed(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what people have typed; everything else is made of digits and Latin letters."""
+    yield document["customer"]
+    for line in document["lines"]:
+        yield line["description"]
 
 
 def _register_fonts() -> None:

@@ -4,7 +4,7 @@ import logging
 from uuid import UUID
 
 from commerce import documents, vault
-from commerce.documents import Artifact, Generator
+from commerce.documents import Artifact, Generator, LettersMissing
 from commerce.domain.invoices import InvoiceStatus
 from commerce.models import Invoice, Rendition, RenditionFormat, RenditionStatus
 from commerce.services import invoices
@@ -65,6 +65,7 @@ def generate_invoice_document(
     :raises InvoiceNotFound: if there is no such invoice.
     :raises InvoiceHasNoDocument: if it is a draft or void.
     :raises GeneratorFailed: if it cannot be made; then nothing is stored or emitted.
+    :raises LettersMissing: if it is a PDF whose font lacks a letter; likewise.
     """
     invoice = Invoice.objects.select_related("booking").filter(pk=invoice_id).first()
     if invoice is None:
@@ -102,6 +103,8 @@ def _generated(generator: Generator, invoice: Invoice, format_: RenditionFormat)
     # Outside any transaction: a generator may be slow, and may be somebody else's.
     try:
         return generator(invoice, format_)
+    except LettersMissing:
+        raise
     except Exception as error:
         logger.exception("A document could not be made.", extra={"invoice_id": str(invoice.pk)})
         raise GeneratorFailed(invoice.pk, type(error).__name__) from error

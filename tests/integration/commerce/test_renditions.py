@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from commerce.documents import Artifact
+from commerce.documents import Artifact, LettersMissing
 from commerce.models import Invoice, InvoiceLine, PaymentMethod, Rendition, RenditionFormat
 from commerce.services import invoices, payments, renditions
 from commerce.services.invoices import InvoiceNotFound
@@ -10,11 +10,44 @@ from commerce.services.renditions import GeneratorFailed, InvoiceHasNoDocument
 from events import bus, recorder, selectors
 from events.ids import new_id
 from tests.integration.commerce.acting import names_in
-from tests.integration.commerce.conftest import MakeBooking
+from tests.integration.commerce.conftest import MakeBooking, bill
 
 
 def failing(_invoice: Invoice, _format: RenditionFormat) -> Artifact:
     raise RuntimeError("no paper")
+
+
+def of_customer(name: str, make_booking: MakeBooking) -> Invoice:
+    """An invoice for a customer of that name."""
+    return bill(make_booking(contact={"name": name, "email": "", "phone": ""}))
+
+
+class TestLetters:
+    @pytest.mark.parametrize("name", ["Jürgen Groß", "Şükrü Łuk", "Ame\u0301lie O\u2019Neil"])
+    def test_of_a_name_that_the_font_has_are_in_the_pdf(
+        self, name: str, make_booking: MakeBooking
+    ) -> None:
+        invoice = of_customer(name, make_booking)
+
+        made = renditions.generate_invoice_document(
+            invoice_id=invoice.pk, format_=RenditionFormat.PDF
+        )
+
+        assert renditions.content_of(made).startswith(b"%PDF-")
+
+    @pytest.mark.parametrize("name", ["Иван Петров", "Żaneta Kiss", "李雷"])
+    def test_of_another_script_are_no_empty_boxes(
+        self, name: str, make_booking: MakeBooking
+    ) -> None:
+        invoice = of_customer(name, make_booking)
+
+        with pytest.raises(LettersMissing) as refused:
+            renditions.generate_invoice_document(invoice_id=invoice.pk, format_=RenditionFormat.PDF)
+
+        assert name[0] not in str(refused.value)
+        assert not Rendition.objects.exists()
+        html = renditions.generate_invoice_document(invoice_id=invoice.pk)
+        assert name in renditions.content_of(html).decode()
 
 
 class TestGenerateInvoiceDocument:
