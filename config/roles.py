@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import LiteralString
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from psycopg import sql
 
 from config.settings import env
@@ -43,7 +43,8 @@ def runtime_role() -> str | None:
 
 def grant(role: str) -> None:
     """Let `role` use every table, but only add to those that are append-only."""
-    with connection.cursor() as cursor:
+    # At once: between the two it could change what is append-only, for good if we died there.
+    with transaction.atomic(), connection.cursor() as cursor:
         for statement in (
             "GRANT USAGE ON SCHEMA public TO {role}",
             "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
