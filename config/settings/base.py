@@ -279,7 +279,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    # Enums stay where they are used: as components they would need a name from every room.
+    # Enums stay where they are used: as components each would need a name of its own.
     "POSTPROCESSING_HOOKS": ["config.web.openapi.add_problems"],
 }
 
