@@ -21,6 +21,7 @@ from commerce.models import DocumentAccess
 from commerce.services import document_access
 from console.access import demand, signed_in
 from console.forms import AccessFilters, ReasonForm
+from console.notices import tell_refusal
 from console.paging import page_of
 from console.tabs import Tab, tab_of
 from events.domain.errors import DomainError
@@ -142,7 +143,7 @@ def _done(
         messages.warning(request, "Somebody else has to agree first.")
         return redirect("console:approval", required.approval.pk)
     except DomainError as refusal:
-        messages.error(request, refusal.sentences)
+        tell_refusal(request, refusal)
         return _page(request, _one(access.pk), status=409, **refused)
     messages.success(request, message)
     return redirect("console:access", shown)

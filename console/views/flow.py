@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 from console.flows import offers
 from console.flows.fork import ForkForm
 from console.flows.page import Look, Page, context, page
+from console.notices import tell_refusal
 from console.offers import Act, Refused, asked_of
 from events.domain.errors import DomainError
 from events.domain.streams import StreamMalformed, StreamTooLong
@@ -90,7 +91,7 @@ def _is_done(request: HttpRequest, act: Act, *asked: Any) -> bool:
     except OutputsInvalid:
         raise
     except DomainError as refusal:
-        messages.error(request, refusal.sentences)
+        tell_refusal(request, refusal)
         return False
     messages.success(request, act.done)
     return True

@@ -16,6 +16,7 @@ from console import story
 from console.access import may_see
 from console.dashboard import UNFINISHED
 from console.forms import SHOWN, JobFilters, PageForm, ReasonForm
+from console.notices import tell_refusal
 from console.offers import Act, Offer, Refused, asked_of, offered
 from console.paging import page_links, page_of
 from console.tabs import Tab, tab_of
@@ -108,7 +109,7 @@ def _act(act: Act, request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     try:
         act.run(job_id, reason=form.cleaned_data["reason"])
     except DomainError as refusal:
-        messages.error(request, refusal.sentences)
+        tell_refusal(request, refusal)
         return _page(request, _job(job_id), refused={act.name: form}, status=409)
     messages.success(request, act.done)
     return redirect("console:job", job_id)

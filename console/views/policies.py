@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from console.access import demand, signed_in
 from console.forms import PolicyFilters
+from console.notices import tell_refusal
 from console.tabs import Tab, tab_of
 from events.domain.errors import DomainError
 from ledger import capabilities, selectors
@@ -194,7 +195,7 @@ def _done(
     try:
         return act()
     except DomainError as refusal:
-        messages.error(request, refusal.sentences)
+        tell_refusal(request, refusal)
         return None
 
 

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from console.flows.declare import DeclareForm
 from console.forms import START_STATES, PageForm, ReasonForm, StartFilters, in_state
+from console.notices import tell_refusal
 from console.offers import Act, Offer, Refused, asked_of, offered
 from console.paging import page_links, page_of
 from console.tabs import Tab, tab_of
@@ -125,7 +126,7 @@ def _act(act: Act, request: HttpRequest, name: str) -> HttpResponseBase:
     try:
         act.run(name, form.cleaned_data)
     except DomainError as refusal:
-        messages.error(request, refusal.sentences)
+        tell_refusal(request, refusal)
         return _page(request, known, refused={act.name: form}, status=409)
     messages.success(request, act.done)
     return redirect(LIST) if act.name == "remove" else redirect("console:start", name)

@@ -12,6 +12,7 @@ from console.fields import JSON_BYTES_MAX
 from console.flows import editor
 from console.flows.editor import StepForm
 from console.forms import ReasonForm
+from console.notices import tell_refusal
 from events.domain import strict_json
 from events.domain.errors import DomainError
 from ledger.access import authority
@@ -55,7 +56,7 @@ def unregister(request: HttpRequest, step_id: str) -> HttpResponseBase:
     try:
         services.unregister_step(step_id=step_id, reason=form.cleaned_data["reason"])
     except DomainError as refusal:
-        messages.error(request, refusal.sentences)
+        tell_refusal(request, refusal)
         return _page(request, known, form=form, status=409)
     messages.success(request, f"{step_id} left the catalogue. Flows under way keep it.")
     return redirect("console:steps")

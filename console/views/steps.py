@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 from console.access import demand
 from console.flows.catalogue import Catalogue, catalogue
 from console.flows.start import StartForm
+from console.notices import tell_refusal
 from events.domain.errors import DomainError
 from ledger.access import authority
 from workflows.flows import selectors, services
@@ -70,7 +71,7 @@ def _chosen(request: HttpRequest, query: QueryDict) -> Catalogue:
     try:
         return catalogue(goals, given)
     except DomainError as refusal:
-        messages.error(request, refusal.sentences)
+        tell_refusal(request, refusal)
         return catalogue([], given)
 
 

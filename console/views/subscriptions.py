@@ -24,6 +24,7 @@ from console.delivery_forms import (
     SubscriptionFilters,
     SubscriptionForm,
 )
+from console.notices import tell_refusal
 from console.offers import Act, Offer, Refused, asked_of, offered
 from console.paging import page_of
 from console.tabs import Tab, tab_of
@@ -151,7 +152,7 @@ def _act(act: Act, request: HttpRequest, subscription_id: UUID) -> HttpResponseB
     except ApprovalRequired as required:
         return _waits(request, required)
     except DomainError as refusal:
-        messages.error(request, refusal.sentences)
+        tell_refusal(request, refusal)
         refused = {act.name: asked_of(act, request.POST)}
         return _page(request, known, refused=refused, status=409)
     if act.name == "rotate-secret":
@@ -185,7 +186,7 @@ def replay_range(request: HttpRequest, subscription_id: UUID) -> HttpResponseBas
     except ApprovalRequired as required:
         return _waits(request, required)
     except DomainError as refusal:
-        messages.error(request, refusal.sentences)
+        tell_refusal(request, refusal)
         return _page(request, found, replaying=form, status=409)
     tell = messages.success if done.replayed else messages.warning
     tell(request, _describe(done))

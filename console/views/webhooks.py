@@ -15,6 +15,7 @@ from console.access import demand, signed_in
 from console.delivery_forms import (
     DeliveryFilters,
 )
+from console.notices import tell_refusal
 from console.paging import page_of
 from console.tabs import Tab, tab_of
 from events.domain.errors import DomainError
@@ -93,7 +94,7 @@ def replay(request: HttpRequest, delivery_id: UUID) -> HttpResponseBase:
     except selectors.DeliveryNotFound as missing:
         raise Http404 from missing
     except DomainError as refusal:
-        messages.error(request, refusal.sentences)
+        tell_refusal(request, refusal)
     else:
         messages.success(request, "It is sent again: this is its new delivery.")
     return redirect("console:delivery", shown)

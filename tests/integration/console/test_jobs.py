@@ -6,11 +6,17 @@ from html import unescape
 from uuid import UUID, uuid4
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from events import context
+from events.domain.principal import SYSTEM
+from ledger.models import Approval
 from tests.integration.console.conftest import Visitor
 from tests.integration.console.reading import page_of
+from tests.integration.ledger.approvals import put_into_force
+from tests.integration.ledger.conftest import grant
 from workflows.work import registry, runner, services
 from workflows.work.domain.claim import Claim, PermanentFailure
 from workflows.work.models import Attempt, Work
@@ -224,6 +230,20 @@ class TestActions:
         visitor(*OPERATORS).post(f"/jobs/{job_id}/cancel", {"reason": "Ordered twice"})
 
         assert status_of(job_id) == "cancelled"
+
+    def test_that_somebody_else_has_to_approve_lead_to_that_request(self, visitor: Visitor) -> None:
+        job_id, client = dead_job(), visitor(*OPERATORS, "approval.read")
+        grant(User.objects.create_user("decider"), "approval.decide")
+        with context.acting(SYSTEM):
+            put_into_force(capabilities=("job.discard",), condition="")
+
+        asked = client.post(f"/jobs/{job_id}/discard", {"reason": "Sent by hand"})
+
+        page = asked.content.decode()
+        assert asked.status_code == 409
+        assert f'<a href="/approvals/{Approval.objects.get().pk}">see the request</a>' in page
+        assert "Sent by hand" in page
+        assert status_of(job_id) == "dead"
 
     @pytest.mark.parametrize("action", ["retry", "discard"])
     def test_ask_for_a_reason_and_do_nothing_without(self, visitor: Visitor, action: str) -> None:
