@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 
 import pytest
@@ -30,6 +31,11 @@ def spoil_rows() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE {tally.TABLE} SET total = 99 WHERE tally = 't1'")
         cursor.execute(f"DELETE FROM {tally.TABLE} WHERE tally = 't2'")
+
+
+def spoil_rows_of(name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {tally.TABLE} WHERE tally = %s", [name])
 
 
 class TestRebuild:
@@ -105,6 +111,23 @@ class TestVerify:
         found = rebuilding.verify(tally.aggregate(load=forgetful), [("tally", "t1")])
 
         assert list(found) == ["tally/t1: the state does not survive dump and load at /latest/0"]
+
+    def test_passes_over_what_was_written_since_the_moment_that_it_sees(self) -> None:
+        def add() -> None:
+            execute(LISTED, ("tally", "t1"), Add(number=1))
+            connection.close()  # That of the thread.
+
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                cursor.execute("SELECT 1")
+            with ThreadPoolExecutor(1) as elsewhere:
+                elsewhere.submit(add).result()
+            spoil_rows_of("t2")
+
+            assert list(rebuilding.verify(LISTED)) == [
+                "tally/t2: the list rows differ from the replay at /0"
+            ]
 
     def test_is_what_the_doctor_does(self) -> None:
         assert invariants.projections_equal_replay() == []
