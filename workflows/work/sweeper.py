@@ -42,6 +42,37 @@ class Swept:
     """There was more than one pass may take."""
 
 
+class Clock:
+    """Tells when the clock of the database has leapt ahead: it was set, or its machine slept.
+
+    Then every lease looks as if its worker had let it expire. Whoever lives renews it within the
+    time of a lease; until that has passed, nobody is taken for dead.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._seen: tuple[datetime, float] | None = None
+        self._trusted_at = 0.0
+
+    def leapt(self, now: datetime) -> bool:
+        """Return whether it has, lately; `now` is what it says."""
+        here, lease_s = self._monotonic(), conf.current().lease_s
+        if self._seen is not None:
+            then, seen_at = self._seen
+            ahead_s = (now - then).total_seconds() - (here - seen_at)
+            if ahead_s > lease_s / 2:
+                logger.warning(
+                    "The clock of the database has leapt ahead; no lease is taken away for now.",
+                    extra={"ahead_s": round(ahead_s)},
+                )
+                self._trusted_at = here + lease_s
+        self._seen = now, here
+        return here < self._trusted_at
+
+
+_clock = Clock()
+
+
 def never() -> bool:
     """Return False. The default of `is_stopping`."""
     return False
@@ -64,7 +95,7 @@ def sweep(
     if liveness.polled(worker, role=role, queues=registry.all_queues() if execute else taken_from):
         liveness.forget_the_dead()
     fired = schedules.fire_due(limit=settings.dispatch_max)
-    expired = leases.expire(limit=settings.dispatch_max)
+    expired = {} if _clock.leapt(_now()) else leases.expire(limit=settings.dispatch_max)
     due = _dispatch(is_for_us=execute)
     failpoints.failpoint(AFTER_CLAIM)
     batches = _batches(due)
@@ -99,7 +130,7 @@ def run_forever(stop: threading.Event, *, execute: bool = False) -> None:
 def _one_pass(worker: str, stop: threading.Event, *, execute: bool) -> float:
     """Make one pass and return how long to rest."""
     try:
-        [(since,)] = statements.run(statements.NOW)
+        since = _now()
         swept = sweep(worker=worker, execute=execute, is_stopping=stop.is_set)
         # What the broker did not take was done here, and there may be more of it.
         return 0 if swept.is_full or swept.done else rest_s(since)
@@ -110,6 +141,12 @@ def _one_pass(worker: str, stop: threading.Event, *, execute: bool) -> float:
         # An edge: one bad row must not end the only thing that finds lost work.
         logger.exception("A pass of the sweeper failed.")
     return conf.current().tick_s
+
+
+def _now() -> datetime:
+    [(now,)] = statements.run(statements.NOW)
+    found: datetime = now
+    return found
 
 
 def rest_s(since: datetime) -> float:
