@@ -184,6 +184,7 @@ class Launch:
         os.environ.setdefault("DAYBOOK_HTTP_ALLOW", "127.0.0.0/8,::1/128")
         # Asynchronous steps deliver their results where this is served, on whatever port.
         os.environ.setdefault("DAYBOOK_WEBHOOK_BASE_URL", self.url)
+        os.environ.setdefault("PUBLIC_URL", self.url)
         os.environ.setdefault(NOTIFY_URL, f"{self.url}/api/v1/payment-providers/demo/notifications")
         os.environ.update(self.environment)
         if self.options.open_engine:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.core import checks
 from django.core.checks import CheckMessage, Error, register
 
 from workflows.work import queues, registry
@@ -36,4 +37,18 @@ def routed_kinds_exist(**_: Any) -> list[CheckMessage]:
         )
         for name in settings.WORK_QUEUES
         if not registry.is_known(name)
+    ]
+
+
+@register()
+def mails_lead_somewhere(**_: Any) -> list[CheckMessage]:
+    """Ask for the address that the links in mails begin with, if mails are sent."""
+    if not settings.APPROVAL_MAIL_FROM or settings.PUBLIC_URL.startswith(("https://", "http://")):
+        return []
+    return [
+        checks.Warning(
+            "Mails about approvals are sent, and their links lead nowhere.",
+            hint="Set PUBLIC_URL to the URL of the console, such as https://daybook.example.org.",
+            id="work.W001",
+        )
     ]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core import mail
+from django.test import override_settings
 
 from ledger.models import Approval, Entry
 from ledger.services import approvals
@@ -18,7 +19,7 @@ from tests.integration.ledger.approvals import (
 )
 from tests.integration.ledger.at_once import DONE, held_at
 from tests.integration.ledger.conftest import grant
-from workflows.work import runner
+from workflows.work import checks, runner
 from workflows.work.approved import EXECUTE
 from workflows.work.models import Work
 
@@ -126,6 +127,21 @@ class TestExecution:
 
 class TestMail:
     KIND = "subscriber.approval_mail"
+
+    @pytest.mark.parametrize(
+        ("sender", "url", "warnings"),
+        [
+            ("daybook@example.com", "", ["work.W001"]),
+            ("daybook@example.com", "daybook.example.com", ["work.W001"]),
+            ("daybook@example.com", "https://daybook.example.com", []),
+            ("", "", []),
+        ],
+    )
+    def test_has_to_know_where_its_links_lead(
+        self, sender: str, url: str, warnings: list[str]
+    ) -> None:
+        with override_settings(APPROVAL_MAIL_FROM=sender, PUBLIC_URL=url):
+            assert [each.id for each in checks.mails_lead_somewhere()] == warnings
 
     def test_points_those_who_may_decide_to_the_record(
         self, manager: User, asker: User, settings: object

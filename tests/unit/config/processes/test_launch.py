@@ -16,6 +16,7 @@ from config.embedded.state import State
 from config.processes import up
 from config.processes.first_run import Accounts
 from config.processes.launch import CannotStart, Launch
+from config.processes.peers import Peers
 from config.processes.supervisor import Supervisor
 
 
@@ -88,6 +89,21 @@ def test_a_password_is_told_of_those_whom_it_lets_in(
     found = Accounts(people=people, with_other_passwords=others, key_opens=True)
 
     assert found.told(password="abc") == told
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"), [("", "http://127.0.0.1:"), ("https://d.example", "https://d.example")]
+)
+def test_links_in_mails_lead_to_where_it_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, expected: str
+) -> None:
+    monkeypatch.setattr(os, "environ", {"PUBLIC_URL": said} if said else {})
+    monkeypatch.setattr(Peers, "wanted", lambda _host: None)
+    with launched(tmp_path) as launch:
+        launch.servers = Servers(state=launch.state, sockets=tmp_path, postgres=None, valkey=None)
+        launch._set_environment()
+
+    assert os.environ["PUBLIC_URL"].startswith(expected)
 
 
 @pytest.mark.usefixtures("signal_handlers")
