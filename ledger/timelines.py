@@ -14,6 +14,7 @@ from django.db.models import Max, Q, QuerySet
 
 from events.ids import uuid_of
 from ledger.domain.action import Kind, Status, Target
+from ledger.domain.reversals import State
 from ledger.models import Entry, Sealed
 
 RELATED_MAX: Final = 500
@@ -24,6 +25,17 @@ Related = Callable[[str], Iterable[Target]]
 """Takes the id of a target; returns what belongs to it."""
 
 _RELATED: dict[str, Related] = {}
+
+
+def whose_reversal_is(states: Collection[str]) -> Q:
+    """Return the condition on entries that their reversal has come so far as one of `states`.
+
+    What cannot be undone has no standing.
+    """
+    found = Q(standing__state__in=states)
+    if State.NOT_REVERSIBLE in states:
+        found |= Q(standing__isnull=True, mutation__isnull=False)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

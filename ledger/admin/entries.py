@@ -58,6 +58,18 @@ class ValuesOnRecord(LatestValues):
             yield {**choice, "display": choice["display"] or "(none)"}
 
 
+class ReversalState(admin.ChoicesFieldListFilter):
+    """How far the reversal has come, also of what cannot be undone, which has no standing."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the entries whose reversal has come so far."""
+        if self.lookup_val:
+            return queryset.filter(timelines.whose_reversal_is(self.lookup_val))
+        found = super().queryset(request, queryset)
+        assert found is not None, "Django's own returns none only for filters of one's own"
+        return found
+
+
 @admin.register(Entry)
 class EntryAdmin(CapabilityAdmin[Entry]):
     """Who did what. Nothing here changes a record; the database would refuse it."""
@@ -87,7 +99,7 @@ class EntryAdmin(CapabilityAdmin[Entry]):
         ("capability_id", ValuesOnRecord),
         "internal_request",
         "mutation__reversal_kind",
-        "standing__state",
+        ("standing__state", ReversalState),
         "standing__outcome",
         ("disclosure__decision_policy", ValuesOnRecord),
         "occurred_at",

@@ -5,6 +5,7 @@ from django.db.models import Q, QuerySet
 from rest_framework.exceptions import ValidationError
 
 from events.domain.principal import PrincipalKind
+from ledger import timelines
 from ledger.bodies import MomentFilter, OneOrMore, WholeNumberFilter
 from ledger.disclosure import free_texts
 from ledger.domain.action import Kind, Status
@@ -54,7 +55,7 @@ class EntryFilters(filters.FilterSet):
     evaluated_risk = OneOrMore(choices=choices(Risk))
     status = OneOrMore(choices=choices(Status))
     reversal_kind = OneOrMore("mutation__reversal_kind", choices=choices(ReversalKind))
-    reversal_state = OneOrMore("standing__state", choices=choices(State))
+    reversal_state = OneOrMore(method="in_reversal_state", choices=choices(State))
     reversal_outcome = OneOrMore("standing__outcome", choices=choices(Outcome))
     reverses_id = filters.UUIDFilter("mutation__reverses")
     reversed_by_id = filters.UUIDFilter("standing__reversed_by")
@@ -62,6 +63,12 @@ class EntryFilters(filters.FilterSet):
     decision_policy = _is("disclosure__decision_policy")
     occurred_after = MomentFilter("occurred_at", lookup_expr="gte")
     occurred_before = MomentFilter("occurred_at", lookup_expr="lt")
+
+    def in_reversal_state(
+        self, entries: QuerySet[Entry], _name: str, states: list[str]
+    ) -> QuerySet[Entry]:
+        """Keep actions whose reversal has come so far."""
+        return entries.filter(timelines.whose_reversal_is(states))
 
     def of_key(self, entries: QuerySet[Entry], _name: str, prefix: str) -> QuerySet[Entry]:
         """Keep what one API key did; by ledger_entries_of_principal."""

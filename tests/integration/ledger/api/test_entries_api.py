@@ -126,6 +126,7 @@ class TestEntries:
             ("capability_id=api_key.read&capability_version=1", True),
             ("reversal_kind=none", True),
             ("reversal_state=completed", False),
+            ("reversal_state=available,not_reversible", True),
             ("reason_code=x", False),
             ("idempotency_scope=x", False),
             (f"approval_id={NOBODYS}", False),

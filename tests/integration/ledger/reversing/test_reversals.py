@@ -1,11 +1,13 @@
 """Previews and reversals over HTTP, with a small command of the test's own."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -220,6 +222,25 @@ class TestWhatCannotBeUndone:
         assert (answer.status_code, answer.json()["code"]) == (409, "reversal_not_reversible")
         assert answer.json()["facts"]["why"] == "Glass does not mend."
         assert answer.json()["facts"]["follow_ups"] == ["lamp.candle"]
+
+    @pytest.mark.parametrize(
+        ("state", "names"),
+        [("not_reversible", ["lamp.break"]), ("available", ["lamp.off"]), ("expired", [])],
+    )
+    def test_is_told_from_what_can_by_the_lists(
+        self, clerk: APIClient, admin_client: Client, state: str, names: list[str]
+    ) -> None:
+        with recording.recorded(switching("lamp.break")) as proof:
+            proof.cannot_be_undone("Glass does not mend.")
+        switch_off()
+
+        of_lamps = {"target_type": "lamp"}
+        listed = clerk.get("/api/v1/ledger/entries", {"reversal_state": state, **of_lamps})
+        asked = {"standing__state__exact": state, **of_lamps}
+        page = admin_client.get("/admin/ledger/entry/", asked).text
+
+        assert [each["action_name"] for each in listed.json()["results"]] == names
+        assert re.findall(r'field-action_name">([^<]+)<', page) == names
 
     def test_gives_back_nothing_that_could_be_counted(self, clerk: APIClient) -> None:
         with recording.recorded(switching("lamp.break")) as proof:
