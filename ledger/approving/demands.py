@@ -46,8 +46,12 @@ def circumstances(
     state: Mapping[str, Any] | None,
     facts: Mapping[str, Any],
     by: Principal,
+    is_reversible: bool = False,
 ) -> Circumstances:
-    """Return the facts that policies are evaluated on. `state` is that of the target, if known."""
+    """Return the facts that policies are evaluated on. `state` is that of the target, if known.
+
+    `is_reversible`: whether it says of itself that it can be undone, as its entry will.
+    """
     declared = capabilities.get(capability)
     return Circumstances(
         action=action,
@@ -57,7 +61,7 @@ def circumstances(
         principal_id=by.id,
         target_type=target_type,
         target_state=state or {},
-        is_reversible=bool(declared.reversal),
+        is_reversible=is_reversible or bool(declared.reversal),
         facts=facts,
     )
 

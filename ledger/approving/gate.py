@@ -153,6 +153,7 @@ def clear(
         state=proof.notes.before,
         facts=proof.notes.facts,
         by=happened.principal,
+        is_reversible=proof.is_reversible,
     )
     if (
         granted is None

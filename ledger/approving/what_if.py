@@ -24,6 +24,7 @@ from ledger.domain import policy as policies
 from ledger.domain.action import Kind, Status
 from ledger.domain.capability import Risk, covers
 from ledger.domain.policy import Circumstances, ConditionUnanswered, Demand, Policy, PolicyStatus
+from ledger.domain.reversals import ReversalKind
 from ledger.models import ApprovalPolicyVersion, Entry
 
 ENTRIES_MAX: Final = 5_000
@@ -205,9 +206,15 @@ def _circumstances(entry: Entry) -> Circumstances:
         principal_kind=PrincipalKind(entry.principal_type),
         principal_id=entry.principal_id,
         target_type=entry.target_type,
-        is_reversible=bool(capabilities.get(entry.capability_id).reversal),
+        is_reversible=_is_reversible(entry),
         facts=entry.mutation.risk_facts,
     )
+
+
+def _is_reversible(entry: Entry) -> bool:
+    # Of what was asked for, and never done, no more is known than what its capability says.
+    is_declared = entry.mutation.reversal_kind != ReversalKind.NONE
+    return is_declared or bool(capabilities.get(entry.capability_id).reversal)
 
 
 def _demand(

@@ -267,6 +267,12 @@ class Proof:
         self.notes.is_void = True
 
     @property
+    def is_reversible(self) -> bool:
+        """Whether a command is declared by which this can be undone."""
+        declared = self.notes.declared
+        return declared is not None and declared.kind is not ReversalKind.NONE
+
+    @property
     def target(self) -> Target:
         """What is acted on, as far as it is known by now."""
         return Target(type=self.action.target.type, id=self.notes.target_id)

@@ -96,13 +96,14 @@ class PolicyFacts:
 
     `action` and `target_type` are those of the action that goes on record as the reversal;
     `state` is what its service finds the target like, None of what is made anew; `facts` are
-    what it weighs.
+    what it weighs; `is_reversible` says whether it can be undone in its turn.
     """
 
     action: str
     target_type: str
     state: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    is_reversible: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,6 +183,7 @@ def _needed(command: ReversalCommand, found: Found, plan: Plan) -> NeededApprova
             state=policy_facts.state,
             facts=policy_facts.facts,
             by=context.current().principal,
+            is_reversible=policy_facts.is_reversible,
         )
     )
 

@@ -1,16 +1,17 @@
 """Reversal plans that cancel a booking, or take a step of it back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from commerce.domain import cancellation
+from commerce.domain import cancellation, undoing
 from commerce.domain.booking.state import TRANSITIONS, Status
 from commerce.domain.cancellation import Segment
 from commerce.domain.money import BASIS_POINTS
 from ledger.domain.action import Target
 from ledger.domain.plans import Effect, EffectKind, OriginalAction, Plan, PolicyFacts, blocked
+from ledger.domain.reversals import ReversalKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +99,11 @@ def policy_facts_of_cancelling(found: BookingFound, _plan: Plan) -> PolicyFacts:
     return _policy_facts("booking.cancel", found, paid_cents=paid_cents)
 
 
-def policy_facts_of_going_back(found: BookingFound, _plan: Plan) -> PolicyFacts:
+def policy_facts_of_going_back(found: BookingFound, plan: Plan) -> PolicyFacts:
     """Return what correcting the status weighs."""
-    return _policy_facts("booking.override", found)
+    declared = undoing.of_status(found.status, Status(plan.input["status"]))
+    is_reversible = declared.kind is not ReversalKind.NONE
+    return replace(_policy_facts("booking.override", found), is_reversible=is_reversible)
 
 
 def _policy_facts(action: str, found: BookingFound, **facts: int) -> PolicyFacts:

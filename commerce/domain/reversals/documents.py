@@ -79,12 +79,19 @@ def restore(_original: OriginalAction, found: AccessFound) -> Plan:
 def policy_facts_of_revoking(found: AccessFound, _plan: Plan) -> PolicyFacts:
     """Return what ending an access weighs: nothing but whether it holds."""
     state = {"status": found.status.value}
-    return PolicyFacts(action="document_access.revoke", target_type="document_access", state=state)
+    return PolicyFacts(
+        action="document_access.revoke",
+        target_type="document_access",
+        state=state,
+        is_reversible=True,
+    )
 
 
 def policy_facts_of_restoring(_found: AccessFound, _plan: Plan) -> PolicyFacts:
     """Return what granting it anew weighs: nothing, the access is yet to be made."""
-    return PolicyFacts(action="document_access.grant", target_type="document_access")
+    return PolicyFacts(
+        action="document_access.grant", target_type="document_access", is_reversible=True
+    )
 
 
 def _read_already(found: AccessFound) -> tuple[Effect, ...]:

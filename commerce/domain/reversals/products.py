@@ -1,7 +1,7 @@
 """Reversal plans that restore the former values of a product, or delete a new one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -54,7 +54,7 @@ def remove(_original: OriginalAction, found: ProductFound) -> Plan:
 
 def policy_facts_of_restoring(found: ProductFound, _plan: Plan) -> PolicyFacts:
     """Return what a change weighs: nothing but what the product is."""
-    return _policy_facts("product.update", found)
+    return replace(_policy_facts("product.update", found), is_reversible=True)
 
 
 def policy_facts_of_removing(found: ProductFound, _plan: Plan) -> PolicyFacts:

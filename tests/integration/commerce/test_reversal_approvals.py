@@ -24,7 +24,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def let_nothing_be_done_alone() -> None:
     nouns = ("booking", "invoice", "credit_note", "refund", "product", "document_access")
     trade = tuple(f"{noun}.*" for noun in nouns)
-    put_into_force(name="everything", capabilities=trade, condition="")
+    # By which of the two it is asked for tells whether it is seen as something to be undone.
+    put_into_force(name="for-good", capabilities=trade, condition="!reversible")
+    put_into_force(name="for-now", capabilities=trade, condition="reversible")
 
 
 def assert_seen_as_foretold(entry: Entry, **asked: Any) -> Approval:
