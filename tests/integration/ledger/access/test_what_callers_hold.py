@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from guardian.shortcuts import assign_perm
 
 from events import context
 from events.domain.principal import SYSTEM, Principal, PrincipalKind
@@ -29,8 +30,8 @@ def ada() -> User:
     return User.objects.create_superuser("ada", password="ada-has-a-long-password")
 
 
-def by_key(user: User) -> Caller:
-    return Caller(user, key=ApiKey.objects.get(pk=issue(user, ["*"])[1]))
+def by_key(user: User, scope: str = "*") -> Caller:
+    return Caller(user, key=ApiKey.objects.get(pk=issue(user, [scope])[1]))
 
 
 def as_agent(link: Delegation) -> Caller:
@@ -71,6 +72,17 @@ class TestACapability:
 
         assert agent.holds("event.read")
         assert not agent.holds("api_key.read")
+
+    def test_on_an_object_is_held_on_that_and_within_the_scopes_of_a_key(
+        self, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        on_objects = replace(capabilities.get("user.read"), object_permission="auth.view_user")
+        monkeypatch.setitem(capabilities._DECLARED, "user.read", on_objects)
+        assign_perm("auth.view_user", alice, bob)
+
+        assert by_key(alice, "user.*").holds("user.read", bob)
+        assert not by_key(alice, "user.*").holds("user.read", alice)
+        assert not by_key(alice, "event.*").holds("user.read", bob)
 
     def test_over_everything_is_not_held_within_a_filter(self, ada: User) -> None:
         named = User.objects.create_user("named")

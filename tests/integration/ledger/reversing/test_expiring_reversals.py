@@ -14,14 +14,16 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from events import context
+from ledger import recording
 from ledger.access.authority import Caller
+from ledger.domain.reversals import StepKind, Undoing
 from ledger.models import Entry, Mutation, ReversalStanding
 from ledger.reversing import previews
 from ledger.services import reversals
 from ledger.services.reversals import ReversalChangedNothing, ReversalPreviewStale
 from tests.integration.ledger.at_once import DONE, ending
 from tests.integration.ledger.conftest import grant
-from tests.integration.ledger.lamp import Lamp, LampBroken, lamp_of, switch_off
+from tests.integration.ledger.lamp import Lamp, LampBroken, lamp_of, switch_off, switching
 from tests.integration.ledger.reversing.test_standings import CLERK
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,6 +74,17 @@ class TestClosing:
         assert reversals.expire_reversals() == 1
         assert (steps_of(older), steps_of(newer)) == (["expired"], ["expired"])
         assert reversals.expire_reversals() == 0
+
+    def test_of_what_is_closed_happens_once_whatever_is_tried_after_it(self) -> None:
+        entry_id = switched_off_long_ago()
+        reversals.expire_reversals()
+        with recording.recorded(switching("lamp.candle")) as proof:
+            # What can still be done instead did not work out.
+            proof.undoes(Undoing(of=entry_id, step=StepKind.FAILED, is_follow_up=True))
+        assert ReversalStanding.objects.get(entry=entry_id).state == "failed"
+
+        assert reversals.expire_reversals() == 0
+        assert steps_of(entry_id) == ["expired", "failed"]
 
     def test_passes_by_what_somebody_is_at_and_closes_the_others(self) -> None:
         held, other = switched_off_long_ago(seconds=60), switched_off_long_ago()

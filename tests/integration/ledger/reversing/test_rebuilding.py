@@ -46,6 +46,9 @@ class TestRebuilding:
         assert list(ReversalStanding.objects.order_by("pk").values()) == before
 
     def test_mends_what_somebody_has_written_over(self) -> None:
+        another = done(COUNTED)
+        for _ in range(2):
+            undo(another, amount_cents=50)
         entry_id = done(COUNTED)
         undo(entry_id, amount_cents=60)
         ReversalStanding.objects.filter(entry=entry_id).update(done_cents=10)

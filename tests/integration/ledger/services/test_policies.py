@@ -9,9 +9,10 @@ from django.contrib.auth.models import User
 
 from events import context
 from events.domain.principal import SYSTEM
+from ledger.domain.policy import PolicyFixed, PolicyStepUpRequired
 from ledger.models import ApprovalPolicyVersion
 from ledger.services import approval_policies
-from ledger.services.approval_policies import PolicyFixed, PolicyStepUpRequired, Terms
+from ledger.services.approval_policies import Terms
 from tests.integration.ledger.approvals import acting, put_into_force
 
 pytestmark = pytest.mark.django_db(transaction=True)
