@@ -46,6 +46,12 @@ def not_known(name: str, known: Iterable[str], *, what: str) -> ErrorDetail:
 class Shown(serializers.ModelSerializer[_M]):
     """What everybody sees of a row. Its fields need to know of no request, and are made once."""
 
+    def __init__(self, instance: Any = None, **options: Any) -> None:
+        if instance is None or options:
+            super().__init__(instance, **options)
+        else:
+            vars(self).update(_as_made(type(self)), instance=instance)
+
     @property
     def fields(self) -> Any:
         return _fields_of(type(self))
@@ -57,12 +63,33 @@ def _fields_of(shape: type[serializers.Serializer[Any]]) -> Any:
     return serializers.Serializer.fields.__get__(shape(), shape)
 
 
+@cache
+def _as_made(shape: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+    """Return what DRF's constructor sets in a serializer that is told nothing.
+
+    It counts fields in their class, whereupon Python forgets what it has learnt about each class
+    of fields: that takes longer than validating, or showing, what is small.
+    """
+    made = shape()
+    return {name: value for name, value in vars(made).items() if name not in _OF_THE_CALL}
+
+
+# What tells how to make another one, which differs from call to call.
+_OF_THE_CALL = frozenset({"_args", "_kwargs"})
+
+
 class NamesChoices(serializers.Serializer[Any]):
     """Names the choices in the error of a field.
 
     The fields of a body or query are made once: they depend on no request, and making them
     takes longer than validating a small body.
     """
+
+    def __init__(self, instance: Any = None, **options: Any) -> None:
+        if instance is None and options.keys() == {"data"}:
+            vars(self).update(_as_made(type(self)), initial_data=options["data"])
+        else:
+            super().__init__(instance, **options)
 
     @property
     def fields(self) -> Any:

@@ -7,13 +7,14 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F
+from django.db.models import F, Field
 
 from commerce.models import Product
 from commerce.models.bookings import Booking
 from commerce.models.products import ProductStatus
-from events import rows
+from events import rows, wire
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,6 +66,36 @@ def test_every_kind_of_value_is_stored_as_the_orm_stores_it() -> None:
     ours, theirs = Booking.objects.get(pk=ID), Booking.objects.get(pk=OTHER_ID)
     assert _values(ours, "id", "number") == _values(theirs, "id", "number")
     assert (ours.service_date, ours.entitlement) == (date(2026, 3, 2), {"why": ["ü", 1.5, None]})
+
+
+PLAIN: dict[type, list[object]] = {
+    bool: [True, False],
+    int: [0, -7, 2**31 - 1],
+    str: ["", " ü\n"],
+    UUID: [ID],
+    datetime: [MOMENT],
+}
+
+
+def test_what_is_stored_as_it_is_would_be_left_so_by_its_field() -> None:
+    fields = [field for model in apps.get_models() for field in model._meta.local_concrete_fields]
+    plain = [(field, type_) for field in fields if (type_ := rows.plain_type(field))]
+
+    assert {type_ for _, type_ in plain} == PLAIN.keys()
+    for field, type_ in plain:
+        assert type(field).pre_save is Field.pre_save or type_ is datetime
+        for value in (None, *PLAIN[type_]):
+            prepared = {"it": field.get_db_prep_save(value, connection)}
+            assert wire.written(prepared, ["it"]) == wire.written({"it": value}, ["it"]), field
+
+
+def test_a_time_without_a_zone_gets_one_as_ever() -> None:
+    naive = _product(created_at=MOMENT.replace(tzinfo=None))
+
+    with pytest.warns(RuntimeWarning, match="naive datetime"):
+        _, values = rows.insertion(naive)
+
+    assert values["created_at"] == MOMENT
 
 
 def test_defaults_are_filled_in_and_the_row_is_stored_from_then_on() -> None:
