@@ -76,7 +76,7 @@ class Execute(StrEnum):
 
 class ConditionInvalid(Rejected):
     code = "policy_condition_invalid"
-    hint = "Write CEL over the facts that the documentation of policies names."
+    hint = f"Write CEL over the facts {', '.join(FACTS)}."
 
     def __init__(self, pointer: str, source: str, *, line: int, column: int) -> None:
         """Refuse `source`, which cannot be read on from a place in it, both counted from 1."""

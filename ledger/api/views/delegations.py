@@ -10,7 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ledger import selectors
+from ledger import capabilities, selectors
 from ledger.access import authority
 from ledger.api.serializers.agents import (
     AgentKeyIn,
@@ -34,6 +34,16 @@ class DelegationFilter(filters.FilterSet):
     revoked = filters.BooleanFilter(field_name="revoked_at", lookup_expr="isnull", exclude=True)
     expires_after = MomentFilter(field_name="expires_at", lookup_expr="gt")
     expires_before = MomentFilter(field_name="expires_at", lookup_expr="lt")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
+    capability = filters.CharFilter(
+        method="about",
+        help_text="A capability that the delegation covers, or a family of them: `refund.*`.",
+    )
+
+    def about(self, rows: QuerySet[Delegation], _name: str, scope: str) -> QuerySet[Delegation]:
+        """Keep delegations of a capability."""
+        return rows.filter(scopes__overlap=sorted(capabilities.scopes_that_meet(scope)))
 
 
 class DelegationViewSet(viewsets.ReadOnlyModelViewSet[Delegation]):

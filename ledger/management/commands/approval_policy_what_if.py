@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ledger.approving import what_if
 from ledger.approving.what_if import DAYS_MAX, Difference
+from ledger.domain.policy import ConditionInvalid
 from ledger.models import ApprovalPolicyVersion
 
 
@@ -16,9 +17,18 @@ class Command(BaseCommand):
         parser.add_argument("name", help="of the policy")
         parser.add_argument("--policy-version", type=int, help="the newest by default")
         parser.add_argument("--days", type=int, default=30, help="how far back, 30 by default")
+        parser.add_argument(
+            "--condition", help="CEL that is tried in place of its own; empty is always"
+        )
 
     def handle(
-        self, *_args: Any, name: str, policy_version: int | None, days: int, **_options: Any
+        self,
+        *_args: Any,
+        name: str,
+        policy_version: int | None,
+        days: int,
+        condition: str | None,
+        **_options: Any,
     ) -> None:
         if not 1 <= days <= DAYS_MAX:
             raise CommandError(f"Say from 1 to {DAYS_MAX} days.")
@@ -31,7 +41,10 @@ class Command(BaseCommand):
             raise CommandError(
                 f"There is no policy {name}{which}. The page of policies lists them."
             )
-        report = what_if.replay(policy, days=days)
+        try:
+            report = what_if.replay(policy, days=days, condition=condition)
+        except ConditionInvalid as why:
+            raise CommandError(f"{why} {why.hint}") from why
         self.stdout.write(f"{report.policy}, on {report.examined} actions of {days} days:")
         self.stdout.write(f"  asked for approval: {report.asked_before} → {report.asked_after}")
         self.stdout.write(f"  more people: {report.more_count}, fewer: {report.fewer_count}")

@@ -230,3 +230,30 @@ class TestOverHttp:
         )
         assert refused.status_code == 404
         assert admin.get(f"/api/v1/ledger/delegations/{link.pk}").status_code == 200
+
+
+class TestDelegations:
+    @pytest.mark.parametrize(
+        ("query", "found"),
+        [
+            ("", ["all", "one", "family"]),
+            ("capability=booking.cancel", ["all", "one", "family"]),
+            ("capability=booking.confirm", ["all", "family"]),
+            ("capability=booking.*", ["all", "one", "family"]),
+            ("capability=refund.request", ["all"]),
+            ("capability=no.such", []),
+            ("created_before=2001-01-01T00:00:00Z", []),
+            ("created_after=2001-01-01T00:00:00Z&capability=refund.request", ["all"]),
+        ],
+    )
+    def test_are_found_by_what_they_reach_and_when_they_began(
+        self, ada: User, query: str, found: list[str]
+    ) -> None:
+        agent = an_agent(ada)
+        made = {"all": "*", "one": "booking.cancel", "family": "booking.*"}
+        ids = {str(delegated(agent, scope).pk): name for name, scope in made.items()}
+        client = client_with(issue(ada, ["agent.read"])[0])
+
+        listed = client.get(f"/api/v1/ledger/delegations?{query}").json()["results"]
+
+        assert sorted(ids[each["id"]] for each in listed) == sorted(found)

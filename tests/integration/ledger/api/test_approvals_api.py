@@ -1,12 +1,13 @@
 """Approvals and their policies over REST."""
 
+import re
 from io import StringIO
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from rest_framework.test import APIClient
 
 from ledger.models import Approval, Entry
@@ -203,7 +204,10 @@ class TestPolicies:
         }
         told = StringIO()
         call_command("approval_policy_what_if", "much-money", stdout=told)
-        assert "asked for approval: 0 → 1" in told.getvalue()
+        call_command("approval_policy_what_if", "much-money", condition="false", stdout=told)
+        assert re.findall("asked for approval: (.+)", told.getvalue()) == ["0 → 1", "0 → 0"]
+        with pytest.raises(CommandError, match="line 1, column 3"):
+            call_command("approval_policy_what_if", "much-money", condition="a b")
         with acting(asker):
             do(amount_cents=500)
         in_force = post(lawyer, f"/api/v1/ledger/policies/{draft['id']}/activate")
