@@ -19,7 +19,9 @@ from config import garbage_collection
 @pytest.fixture(autouse=True)
 def thawed() -> Iterator[None]:
     gc.unfreeze()
+    before = gc.get_threshold()
     yield
+    gc.set_threshold(*before)
     gc.unfreeze()
 
 
@@ -41,6 +43,13 @@ def test_and_what_its_first_request_would_load(entry_point: str) -> None:
     loads = f"import sys, {entry_point}; sys.exit('commerce.api.urls' not in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", loads], check=False).returncode == 0
+
+
+def test_it_searches_seldom_in_a_process_that_serves() -> None:
+    garbage_collection.freeze()
+
+    assert gc.get_threshold()[0] == garbage_collection.NEW_OBJECTS_MAX
+    assert gc.isenabled()
 
 
 def test_it_rests_while_modules_are_loaded_and_no_longer() -> None:
