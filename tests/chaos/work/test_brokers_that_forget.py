@@ -1,8 +1,11 @@
-"""Valkey flushed, absent, cut off; PostgreSQL cut off (F06, F08-F10)."""
+"""Valkey flushed, full, absent, cut off; PostgreSQL cut off (F06, F08-F10)."""
 
 import signal
 import time
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 
+from config.embedded.valkey import Valkey
 from tests.chaos.work.conftest import (
     START_S,
     Start,
@@ -105,6 +109,39 @@ class TestACutConnection:
 
         eventually(lambda: all_done([second]))
         assert process.poll() is None
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Valkey]:
+    """A Valkey of the test's own: its memory is that of all who use it."""
+    # The path of a socket holds 107 characters.
+    with TemporaryDirectory(prefix="daybook-", dir="/tmp") as sockets:
+        valkey = Valkey(sockets=Path(sockets), log=tmp_path / "valkey.log")
+        valkey.start()
+        valkey.wait_until_ready()
+        yield valkey
+        valkey.stop()
+
+
+class TestAFullBroker:
+    def test_takes_no_message_and_the_work_is_done_all_the_same(
+        self, worker: Start, sweeper: Start, broker: Valkey
+    ) -> None:
+        url = f"redis+socket://{broker.socket}"
+        worker(CELERY_BROKER_URL=url)
+        sweeper(CELERY_BROKER_URL=url)
+        with broken_broker(url):
+            first = enqueue("lab.echo", {"n": 0})
+            eventually(lambda: all_done([first]))
+            with redis.Redis.from_url(broker.url) as valkey:
+                valkey.config_set("maxmemory", 1)
+                with pytest.raises(redis.OutOfMemoryError):
+                    valkey.set("any", "thing")
+            refs = [enqueue("lab.echo", {"n": n}) for n in range(10)]
+
+            eventually(lambda: all_done(refs))
+
+        assert healthy()
 
 
 class TestNoBrokerAtAll:
