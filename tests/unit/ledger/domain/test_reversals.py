@@ -189,6 +189,18 @@ class TestEvolve:
         assert (failed.state, failed.outcome) == (State.FAILED, Outcome.PARTIAL)
         assert withdrawn.state is State.FAILED
 
+    def test_runs_on_when_another_attempt_fails_beside_it(self) -> None:
+        failed = after(step(StepKind.BEGUN, 60), step(StepKind.FAILED, 0, Outcome.FAILED))
+
+        assert (failed.state, failed.running_cents) == (State.RUNNING, 60)
+
+    def test_stays_undone_when_a_later_attempt_fails(self) -> None:
+        failed = after(
+            step(StepKind.COMPLETED, 100, Outcome.FULL), step(StepKind.FAILED, 0, Outcome.FAILED)
+        )
+
+        assert failed.outcome is Outcome.FULL
+
     def test_waits_for_nothing_once_all_is_undone(self) -> None:
         undone = after(
             step(StepKind.REQUESTED, under=ASKED), step(StepKind.COMPLETED, 100, Outcome.FULL)

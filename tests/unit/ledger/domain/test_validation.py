@@ -10,7 +10,14 @@ from config.web.problems import status_of
 from events.domain import canonical
 from ledger.domain import approval as rules
 from ledger.domain.approval import ApprovalStatus, Bound
-from ledger.domain.validation import Execution, Granted, why_not
+from ledger.domain.validation import (
+    ApprovalExpired,
+    ApprovalNotApproved,
+    Execution,
+    Granted,
+    why_not,
+    why_over,
+)
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 BOUND = Bound(
@@ -190,3 +197,28 @@ class TestLeaveToUndo:
         wanted = replace(WANTED, bound=replace(BOUND, undoes="e1"))
 
         assert why_not("p1", GRANTED, wanted) is None
+
+
+class TestWhyItIsOver:
+    def test_is_nothing_while_it_may_still_be_decided_or_used(self) -> None:
+        last = GRANTED.expires_at - timedelta(microseconds=1)
+
+        for status in (ApprovalStatus.PENDING, ApprovalStatus.APPROVED):
+            assert why_over(replace(GRANTED, status=status), at=last) is None
+
+    def test_is_its_time_from_that_moment_on(self) -> None:
+        asked = replace(GRANTED, status=ApprovalStatus.PENDING)
+
+        of_asked = why_over(asked, at=asked.expires_at)
+        of_given = why_over(GRANTED, at=GRANTED.expires_at)
+
+        assert isinstance(of_asked, ApprovalNotApproved)
+        assert of_asked.facts["status"] == "expired"
+        assert isinstance(of_given, ApprovalExpired)
+
+    @pytest.mark.parametrize("status", ["denied", "cancelled", "superseded", "expired"])
+    def test_is_its_end_whenever_that_was(self, status: str) -> None:
+        why = why_over(replace(GRANTED, status=ApprovalStatus(status)), at=NOON)
+
+        assert isinstance(why, ApprovalNotApproved)
+        assert why.facts["status"] == status
