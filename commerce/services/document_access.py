@@ -155,14 +155,18 @@ def _locked(access_id: UUID) -> DocumentAccess:
 def _check_is_there(grantee: Principal) -> None:
     if grantee.kind is PrincipalKind.USER:
         is_there = (
-            grantee.id.isascii()
-            and grantee.id.isdecimal()
+            _is_written_plainly(grantee.id)
             and User.objects.filter(pk=grantee.id, is_active=True).exists()
         )
     else:
         is_there = ApiKey.objects.live().filter(prefix=grantee.id).exists()
     if not is_there:
         raise GranteeUnknown(grantee)
+
+
+def _is_written_plainly(user_id: str) -> bool:
+    # `007` would be found as 7, and open nothing: whoever comes is called `user:7`.
+    return user_id.isascii() and user_id.isdecimal() and not user_id.startswith("0")
 
 
 def _make_room(document: Rendition, grantee: Principal, *, at: datetime) -> None:

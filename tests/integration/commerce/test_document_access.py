@@ -113,6 +113,14 @@ class TestGrant:
             )
         assert not DocumentAccess.objects.exists()
 
+    def test_is_not_for_a_user_by_another_spelling_of_their_id(
+        self, document: Rendition, auditor: User
+    ) -> None:
+        with pytest.raises(GranteeUnknown):
+            document_access.grant_document_access(
+                document_id=document.pk, grantee=f"user:0{auditor.pk}", purpose="x"
+            )
+
     def test_is_not_for_who_may_not_log_in(self, document: Rendition, auditor: User) -> None:
         User.objects.update(is_active=False)
 
