@@ -118,12 +118,18 @@ class SubscriptionViewSet(viewsets.ReadOnlyModelViewSet[Subscription]):
 
     def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request: what it made, without the secret."""
-        if self.action == "replay":
-            # How many there were is not kept; to ask anew sends nothing twice.
-            raise Http404
-        if self.action == "test":
-            return _accepted(selectors.delivery(UUID(reference)))
-        return _shown_once(selectors.subscription(UUID(reference)), None)
+        match self.action:
+            case "replay":
+                # How many there were is not kept; to ask anew sends nothing twice.
+                raise Http404
+            case "test":
+                return _accepted(selectors.delivery(UUID(reference)))
+            case "create" | "rotate_secret":
+                return _shown_once(selectors.subscription(UUID(reference)), None)
+            case "destroy":
+                return Response(status=status.HTTP_204_NO_CONTENT)
+            case _:
+                return _shown(selectors.subscription(UUID(reference)))
 
 
 class DeliveryViewSet(viewsets.ReadOnlyModelViewSet[Delivery]):
