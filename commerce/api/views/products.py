@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
@@ -85,7 +86,7 @@ class ProductViewSet(viewsets.ReadOnlyModelViewSet[Product]):
         """Answer a repeated request whose first response was lost."""
         if self.action == "destroy":
             return Response(status=status.HTTP_204_NO_CONTENT)
-        return self._answer(self.get_queryset().get(pk=reference))
+        return self._answer(get_object_or_404(self.get_queryset(), pk=reference))
 
     def _answer(self, product: Product) -> Response:
         return ok(ProductOut(product), version=product.revision)
@@ -124,7 +125,7 @@ class SlotViewSet(viewsets.ReadOnlyModelViewSet[Slot]):
 
     def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
-        return self._answer(self.get_queryset().get(pk=reference))
+        return self._answer(get_object_or_404(self.get_queryset(), pk=reference))
 
     def _answer(self, slot: Slot) -> Response:
         return ok(SlotOut(slot), version=slot.revision)

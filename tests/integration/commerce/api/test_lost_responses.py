@@ -15,7 +15,7 @@ from commerce.models import (
     PaymentMethod,
     Refund,
 )
-from commerce.services import payments, refunds
+from commerce.services import payments, products, refunds
 from ledger.models import IdempotencyKey
 from tests.integration.commerce.charging_back import note
 
@@ -36,6 +36,19 @@ def assert_rebuilt(first: Any, again: Any) -> None:
     assert again.status_code == 200, again.content
     assert again.json() == first.json()
     assert again["Idempotency-Replayed"] == "true"
+
+
+def test_of_a_product_that_is_gone_by_then(admin: APIClient) -> None:
+    body = {"name": "Tour", "currency": "EUR", "sell_amount_cents": 100}
+    headers = {"Idempotency-Key": "once"}
+    made = admin.post("/api/v1/products", body, format="json", headers=headers)
+    IdempotencyKey.objects.update(response_status=None, response_headers={}, response_body=None)
+    products.delete_product(product_id=made.json()["id"])
+
+    again = admin.post("/api/v1/products", body, format="json", headers=headers)
+
+    assert (made.status_code, again.status_code) == (201, 409)
+    assert again.json()["code"] == "idempotency_response_lost"
 
 
 def test_of_a_payment(admin: APIClient, invoice: Invoice) -> None:
