@@ -78,13 +78,14 @@ def terms_of(policy: ApprovalPolicyVersion, *, condition: str) -> Terms:
 def draft_policy(*, terms: Terms) -> ApprovalPolicyVersion:
     """Draft the next version of a policy; nothing changes before it is put into force.
 
-    :raises PolicyInvalid: if it covers no capability, or its numbers are out of range.
+    :raises PolicyInvalid: if it covers no capability, its numbers are out of range, or there is
+        no such group.
     :raises ConditionInvalid: if a condition is not valid CEL.
     :raises ConditionNameUnknown: if it uses an unknown name.
     """
     _check(terms)
     with recording.recorded(_action("draft", Kind.CREATE, terms=terms)) as proof:
-        return _insert(terms, proof=proof)
+        return _insert(terms, _group(terms.assigned_group), proof=proof)
 
 
 def activate_policy(*, policy_id: UUID, is_fresh: bool = False) -> ApprovalPolicyVersion:
@@ -148,7 +149,7 @@ def install_policies(
             context.acting(SYSTEM),
             recording.recorded(_action("activate", Kind.CREATE, terms=terms)) as proof,
         ):
-            policy = _insert(terms, proof=proof)
+            policy = _insert(terms, _installed_group(terms.assigned_group), proof=proof)
             _put_into_force(policy, proof=proof)
         made.append(policy)
     for terms in drafts:
@@ -158,7 +159,7 @@ def install_policies(
                 context.acting(SYSTEM),
                 recording.recorded(_action("draft", Kind.CREATE, terms=terms)) as proof,
             ):
-                _insert(terms, proof=proof)
+                _insert(terms, _installed_group(terms.assigned_group), proof=proof)
     return made
 
 
@@ -224,7 +225,7 @@ def _check_escalation(terms: Terms) -> None:
         raise PolicyInvalid("/escalated_quorum", why)
 
 
-def _insert(terms: Terms, *, proof: Proof) -> ApprovalPolicyVersion:
+def _insert(terms: Terms, group: Group | None, *, proof: Proof) -> ApprovalPolicyVersion:
     versions = ApprovalPolicyVersion.objects.filter(name=terms.name)
     last = versions.aggregate(last=Max("version"))["last"] or 0
     policy = ApprovalPolicyVersion.objects.create(
@@ -240,7 +241,7 @@ def _insert(terms: Terms, *, proof: Proof) -> ApprovalPolicyVersion:
         ttl=terms.ttl,
         on_expiry=OnExpiry(terms.on_expiry).value,
         execute=Execute(terms.execute).value,
-        assigned_group=_group(terms.assigned_group),
+        assigned_group=group,
         reason_code=terms.reason_code,
         created_by=str(context.current().principal),
     )
@@ -279,6 +280,15 @@ def _locked(policy_id: UUID) -> ApprovalPolicyVersion:
 
 
 def _group(name: str) -> Group | None:
+    found = Group.objects.filter(name=name).first() if name else None
+    if name and found is None:
+        # Made here it would be empty, and nobody could agree to anything.
+        raise PolicyInvalid("/assigned_group", f"There is no group {name!r}.")
+    return found
+
+
+def _installed_group(name: str) -> Group | None:
+    # A new installation has none yet: the administrator decides who is in it.
     return Group.objects.get_or_create(name=name)[0] if name else None
 
 

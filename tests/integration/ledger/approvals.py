@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 
 from events import context
 from events.domain.context import Origin
@@ -40,6 +40,8 @@ def put_into_force(**terms: Any) -> ApprovalPolicyVersion:
         "ttl": timedelta(hours=1),
         **terms,
     }
+    if group := terms.get("assigned_group"):
+        Group.objects.get_or_create(name=group)
     draft = approval_policies.draft_policy(terms=Terms(**terms))
     return approval_policies.activate_policy(policy_id=draft.pk, is_fresh=True)
 

@@ -263,6 +263,7 @@ class TestPolicies:
                 "/escalate_when",
             ),
             ({"capabilities": ["sun.rise"]}, "approval_policy_invalid", "/capabilities"),
+            ({"assigned_group": "Finanze"}, "approval_policy_invalid", "/assigned_group"),
             ({"escalated_quorum": 2, "quorum": 3}, "approval_policy_invalid", "/escalated_quorum"),
             ({"escalate_when": "true"}, "approval_policy_invalid", "/escalated_quorum"),
         ],
