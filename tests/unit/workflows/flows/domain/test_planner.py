@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from workflows.flows.domain import plan as plans
 from workflows.flows.domain.catalog import Catalog, StepRegistered, evolve
 from workflows.flows.domain.errors import FlowInvalid, GoalsUnknown, PlanCircular
 from workflows.flows.domain.plan import Plan, plan_from_json
@@ -160,6 +161,28 @@ class TestMakePlan:
         made = plan(SAMPLE, ["pe", "pc"], "p_u", "p_in")
 
         assert plan_from_json(made.as_json()) == made
+
+    def test_is_read_once_however_many_flows_have_it(self) -> None:
+        first, other = (
+            plan(SAMPLE, ["pe", "pc"], "p_u", "p_in"),
+            plan(SAMPLE, ["pe"], "p_u", "p_in"),
+        )
+
+        known = plan_from_json(first.as_json())
+
+        assert plan_from_json(first.as_json()) is known
+        assert plan_from_json(other.as_json()) == other != known
+
+    def test_is_read_for_each_flow_if_it_is_too_large_to_keep(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(plans, "PLAN_BYTES_MAX", 10)
+        made = plan(SAMPLE, ["pe", "pc"], "p_u", "p_in")
+
+        once, twice = plan_from_json(made.as_json()), plan_from_json(made.as_json())
+
+        assert once == twice == made
+        assert once is not twice
 
 
 class _Counted(dict[str, Step]):
