@@ -33,9 +33,11 @@ def whose_reversal_is(states: Collection[str]) -> Q:
     What cannot be undone has no standing.
     """
     found = Q(standing__state__in=states)
-    if State.NOT_REVERSIBLE in states:
-        found |= Q(standing__isnull=True, mutation__isnull=False)
-    return found
+    if State.NOT_REVERSIBLE not in states:
+        return found
+    without = Q(standing__isnull=True, mutation__isnull=False)
+    # Alone it is read in the order of the entries; beside another state all of them are.
+    return without if set(states) == {State.NOT_REVERSIBLE} else found | without
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,8 @@ from django.urls import reverse
 from events import selectors
 from events.admin_lists import ReadOnlyAdmin
 from events.models import StoredEvent
+from ledger import timelines
+from ledger.domain.reversals import State
 from ledger.models import Approval, Checkpoint, Entry, LegalHold
 from tests.support.planner import forget_statistics
 from workflows.flows.argyll import listing
@@ -141,6 +143,14 @@ def test_entries_are_found_by_what_is_rare(asked: dict[str, Any], index: str) ->
     plan = plan_of(Entry.objects.filter(**asked), index)
 
     assert f"Bitmap Index Scan on {index}" in plan
+
+
+def test_what_cannot_be_undone_is_read_in_the_order_of_entries() -> None:
+    asked = timelines.whose_reversal_is([State.NOT_REVERSIBLE])
+
+    plan = Entry.objects.filter(asked).order_by("-occurred_at", "-id")[:51].explain()
+
+    assert "Anti Join" in plan
 
 
 def test_deliveries_are_found_by_their_event() -> None:
