@@ -54,6 +54,15 @@ class TestExecuting:
 
         assert Entry.objects.get(pk=done).approval_id == approval.pk
 
+    def test_is_left_to_the_requester_where_no_command_does_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put_into_force(execute="on_approval")
+        by_hand = asked("t1")
+        give_the_thing_a_command(monkeypatch)
+
+        assert (by_hand.execute, asked("t2").execute) == ("by_requester", "on_approval")
+
     def test_finds_no_approval_that_there_is_not(self) -> None:
         with pytest.raises(ApprovalNotFound):
             approvals.execute_approved(approval_id=UUID(int=1))
