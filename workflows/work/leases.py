@@ -18,6 +18,9 @@ from workflows.work.domain.claim import CancelRequested, Claim, ClaimLost, token
 from workflows.work.domain.ends import End, Failure
 from workflows.work.domain.life import DEAD_LETTERS, WAITING, Budget, State
 
+LONGEST_S = 600.0
+"""Longer than any lease, also of a release with other settings."""
+
 
 def claim(ids: Iterable[UUID], *, worker: str, kinds: Sequence[str]) -> list[Claim]:
     """Take those of `ids` that wait, are due, and are of `kinds`; the others are not ours."""
@@ -106,9 +109,10 @@ def record_stale(claim: Claim, failure: Failure = ends.NO_FAILURE) -> None:
 
 
 def expire(*, limit: int) -> dict[UUID, State]:
-    """End expired leases, and return what became of their work."""
+    """End leases that have expired, or never will, and return what became of their work."""
     with transaction.atomic():
-        lost = [_Lost(*row) for row in statements.run(statements.EXPIRED, {"limit": limit})]
+        asked = {"limit": limit, "longest_s": max(LONGEST_S, 10 * _lease_s())}
+        lost = [_Lost(*row) for row in statements.run(statements.EXPIRED, asked)]
         if not lost:
             return {}
         how = {

@@ -127,12 +127,21 @@ SELECT %(id)s, %(attempt)s, %(fence)s, %(worker)s, %(claimed_at)s, statement_tim
                     WHERE id = %(id)s AND fence = %(fence)s AND status = 'done')
 """
 
-# Walks the partial index work_leases.
+# Walks the partial index work_leases. A lease that ends long after any could is of a worker that
+# died before the clock was set back.
 EXPIRED = """
 SELECT id, kind, subject, fence, attempt, leased_by, failures, max_attempts, crashes,
        crash_budget, cancel_requested_at IS NOT NULL
-  FROM work WHERE status = 'leased' AND lease_until < statement_timestamp()
+  FROM work WHERE status = 'leased'
+   AND (lease_until < statement_timestamp()
+        OR lease_until > statement_timestamp() + make_interval(secs => %(longest_s)s))
  ORDER BY lease_until LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+"""
+
+# What is wanted now became so before the clock was set back.
+WANTED_NOW = """
+UPDATE work SET due_at = statement_timestamp()
+ WHERE status = 'ready' AND due_at > statement_timestamp()
 """
 
 # Waiting work stops at once; running work is asked, and told by its heartbeat.

@@ -43,29 +43,33 @@ class Swept:
 
 
 class Clock:
-    """Tells when the clock of the database has leapt ahead: it was set, or its machine slept.
+    """Tells when the clock of the database has leapt: it was set, or its machine slept.
 
-    Then every lease looks as if its worker had let it expire. Whoever lives renews it within the
-    time of a lease; until that has passed, nobody is taken for dead.
+    Then every lease looks as if its worker had let it expire, or as if it never would. Whoever
+    lives renews it within the time of a lease; until that has passed, nobody is taken for dead.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._seen: tuple[datetime, float] | None = None
         self._trusted_at = 0.0
+        self.was_set_back = False
+        """Whether the last look found that it had been set back since the one before."""
 
     def leapt(self, now: datetime) -> bool:
         """Return whether it has, lately; `now` is what it says."""
         here, lease_s = self._monotonic(), conf.current().lease_s
+        self.was_set_back = False
         if self._seen is not None:
             then, seen_at = self._seen
             ahead_s = (now - then).total_seconds() - (here - seen_at)
-            if ahead_s > lease_s / 2:
+            if abs(ahead_s) > lease_s / 2:
                 logger.warning(
-                    "The clock of the database has leapt ahead; no lease is taken away for now.",
+                    "The clock of the database has leapt; no lease is taken away for now.",
                     extra={"ahead_s": round(ahead_s)},
                 )
                 self._trusted_at = here + lease_s
+                self.was_set_back = ahead_s < 0
         self._seen = now, here
         return here < self._trusted_at
 
@@ -95,7 +99,10 @@ def sweep(
     if liveness.polled(worker, role=role, queues=registry.all_queues() if execute else taken_from):
         liveness.forget_the_dead()
     fired = schedules.fire_due(limit=settings.dispatch_max)
-    expired = {} if _clock.leapt(_now()) else leases.expire(limit=settings.dispatch_max)
+    has_leapt = _clock.leapt(_now())
+    if _clock.was_set_back:
+        statements.run(statements.WANTED_NOW)
+    expired = {} if has_leapt else leases.expire(limit=settings.dispatch_max)
     due = _dispatch(is_for_us=execute)
     failpoints.failpoint(AFTER_CLAIM)
     batches = _batches(due)

@@ -17,7 +17,7 @@ from tests.integration.workflows.work.conftest import (
 )
 from workflows.work import leases, liveness, registry, schedules, selectors, statements, sweeper
 from workflows.work.models import Work, Worker
-from workflows.work.sweeper import Clock, Swept
+from workflows.work.sweeper import Swept
 
 pytestmark = pytest.mark.django_db
 
@@ -320,42 +320,6 @@ class TestNegativeControls:
 
         assert leases.complete_many([(stale, '"stale"')]) == {ref.id}
         assert row(ref).result == '"stale"'
-
-
-class TestALeapOfTheClock:
-    """As of a machine that slept: all leases look as if nobody renewed them."""
-
-    def test_takes_nobody_for_dead_until_all_who_live_could_renew_their_leases(self) -> None:
-        here = 100.0
-        clock, now = Clock(lambda: here), timezone.now()
-
-        def leapt(*, passed_s: float, and_s: float = 0) -> bool:
-            nonlocal here, now
-            here, now = here + passed_s, now + timedelta(seconds=passed_s + and_s)
-            return clock.leapt(now)
-
-        assert not clock.leapt(now)
-        assert not leapt(passed_s=600)
-        assert not leapt(passed_s=1, and_s=7)
-        assert leapt(passed_s=1, and_s=8)
-        assert leapt(passed_s=14)
-        assert not leapt(passed_s=1)
-        assert not leapt(passed_s=1, and_s=-3_600)
-        assert leapt(passed_s=1, and_s=3_600)
-
-    def test_leaves_the_leases_alone_while_the_rest_goes_on(
-        self, enqueue: Enqueue, rung: list[str], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        held, lost = enqueue(), enqueue()
-        take(held)
-        let_time_pass(held, seconds=60)
-        let_time_pass(lost, seconds=60)
-
-        with monkeypatch.context() as leap:
-            leap.setattr(Clock, "leapt", lambda _clock, _now: True)
-            assert sweep().expired == 0
-        assert len(rung) == 1
-        assert sweep().expired == 1
 
 
 @pytest.mark.django_db(transaction=True)
