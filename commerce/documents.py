@@ -28,16 +28,16 @@ class Artifact:
 
 
 class LettersMissing(Rejected):
-    """The font has no letters for what is to be written: it would show empty boxes.
+    """A PDF document cannot show a letter: the font lacks it, or it is written from right to left.
 
-    Which ones is not said, for they may be of somebody's name.
+    Which one is not said, for it may be of somebody's name.
     """
 
     code = "pdf_letters_missing"
     hint = "Make the document as HTML, which shows every script."
 
     def __init__(self) -> None:
-        super().__init__("The font of PDF documents lacks letters of the customer or of a line.")
+        super().__init__("A PDF document cannot show all letters of the customer or of a line.")
 
 
 Generator = Callable[[Invoice, RenditionFormat], Artifact]

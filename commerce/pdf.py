@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
-import reportlab
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
@@ -20,19 +19,20 @@ from commerce.documents import LettersMissing
 
 _MARGIN: Final = 22 * mm
 _COLUMNS: Final = [80 * mm, 14 * mm, 24 * mm, 24 * mm, 24 * mm]
-_FONTS: Final = {"Vera": "Vera.ttf", "VeraBold": "VeraBd.ttf"}
+_FONTS: Final = {"Sans": "DejaVuSans.ttf", "SansBold": "DejaVuSans-Bold.ttf"}
+_RIGHT_TO_LEFT: Final = {"R", "AL"}
 
-_TEXT: Final = ParagraphStyle("text", fontName="Vera", fontSize=9, leading=13)
-_TITLE: Final = ParagraphStyle("title", fontName="VeraBold", fontSize=16, leading=22)
+_TEXT: Final = ParagraphStyle("text", fontName="Sans", fontSize=9, leading=13)
+_TITLE: Final = ParagraphStyle("title", fontName="SansBold", fontSize=16, leading=22)
 _RULES: Final = TableStyle(
     [
-        ("FONT", (0, 0), (-1, -1), "Vera", 9),
-        ("FONT", (0, 0), (-1, 0), "VeraBold", 9),
+        ("FONT", (0, 0), (-1, -1), "Sans", 9),
+        ("FONT", (0, 0), (-1, 0), "SansBold", 9),
         ("ALIGN", (1, 0), (-1, -1), "RIGHT"),
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
         ("LINEBELOW", (0, 0), (-1, 0), 0.8, colors.black),
         ("LINEABOVE", (0, -3), (-1, -3), 0.8, colors.black),
-        ("FONT", (0, -1), (-1, -1), "VeraBold", 9),
+        ("FONT", (0, -1), (-1, -1), "SansBold", 9),
     ]
 )
 
@@ -40,7 +40,7 @@ _RULES: Final = TableStyle(
 def invoice_pdf(document: Mapping[str, Any]) -> bytes:
     """Return the PDF of an invoice. The same document always gives the same bytes.
 
-    :raises LettersMissing: if its font, which is for Western Europe, lacks a letter of it.
+    :raises LettersMissing: if its font lacks a letter of it, or it is written from right to left.
 
     `document` has `number`, `booking`, `customer`, `issued`, `due_by` (texts; there may be no
     customer), `lines` (each with
@@ -105,10 +105,15 @@ def _composed(text: str) -> str:
 
 
 def _check_letters(document: Mapping[str, Any]) -> None:
-    known = pdfmetrics.getFont("Vera").face.charToGlyph
+    known = pdfmetrics.getFont("Sans").face.charToGlyph
     written = {letter for text in _typed(document) for letter in _composed(text)}
-    if any(ord(letter) not in known for letter in written if not letter.isspace()):
+    if not all(letter.isspace() or _is_drawn(letter, known) for letter in written):
         raise LettersMissing
+
+
+def _is_drawn(letter: str, known: Mapping[int, int]) -> bool:
+    # The font has Arabic and Hebrew letters too, and nothing here would join or turn them round.
+    return ord(letter) in known and unicodedata.bidirectional(letter) not in _RIGHT_TO_LEFT
 
 
 def _typed(document: Mapping[str, Any]) -> Iterator[str]:
@@ -119,7 +124,7 @@ def _typed(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _register_fonts() -> None:
-    folder = Path(reportlab.__file__).parent / "fonts"
+    folder = Path(__file__).parent / "fonts"
     for name, file in _FONTS.items():
         if name not in pdfmetrics.getRegisteredFontNames():
             pdfmetrics.registerFont(TTFont(name, folder / file))
