@@ -138,9 +138,10 @@ def _without_a_place(folder: Path, package: str) -> set[str]:
     found = set()
     for path in folder.iterdir():
         name = f"{package}.{path.stem}"
-        if path.name.startswith("_") or not (path.suffix == ".py" or path.is_dir()):
+        is_room = (path / "__init__.py").exists()
+        if path.name.startswith("_") or not (path.suffix == ".py" or is_room):
             continue
-        is_laid_out = path.is_dir() and any(each.startswith(f"{name}.") for each in layers())
+        is_laid_out = is_room and any(each.startswith(f"{name}.") for each in layers())
         if is_laid_out:
             found |= _without_a_place(path, name)
         elif name not in layers():
