@@ -346,7 +346,7 @@ def test_what_was_agreed_to_is_done_in_the_console_when_it_is_sent_again(
         return browser.post(f"/flows/{waiting}/pause", {"reason": why}, follow=True).text
 
     shown = pause("The till is broken")
-    assert "Do just the same again once it is approved" in shown
+    assert "do just the same again" in shown
     say(Approval.objects.get(), decider)
     pause("The till is open")
     assert not FlowSummary.objects.get().is_paused
