@@ -9,7 +9,7 @@ admits one sequencer at a time. While none runs nothing is lost; the feed only s
 import logging
 import threading
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import Error, connection, transaction
 
 from events import doorbell, failpoints, wire
 from events.failpoints import failpoint
@@ -48,9 +48,10 @@ def run_forever(stop: threading.Event) -> None:
         try:
             has_moved = _drain(stop)
             backoff = 0.0
-        except (OperationalError, InterfaceError):
+        except Error:  # Not only while it is away: after a failover it may take no writes at first.
             backoff = min(backoff * 2 or POLL_SECONDS, BACKOFF_SECONDS_MAX)
-            logger.exception("The sequencer lost its database.", extra={"again_in_s": backoff})
+            why = "The database did not let the sequencer work."
+            logger.exception(why, extra={"again_in_s": backoff})
             connection.close()
             stop.wait(backoff)
             continue

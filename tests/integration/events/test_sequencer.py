@@ -248,6 +248,24 @@ class TestTheProcess:
 
         assert selectors.head_position() == 2
 
+    def test_goes_on_once_its_database_takes_writes_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stop, once = threading.Event(), sequencer.sequence_once
+
+        def sequence_once() -> int:
+            if count := once():
+                stop.set()
+            return count
+
+        monkeypatch.setattr(sequencer, "sequence_once", sequence_once)
+        emit(1)
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = on")  # Until it connects anew.
+        sequencer.run_forever(stop)
+
+        assert selectors.head_position() == 1
+
     def test_killed_before_its_commit_it_leaves_everything_to_the_next(self) -> None:
         for number in range(30):
             emit(number, tally=f"t{number % 3}")
