@@ -30,6 +30,9 @@ def run_forever(stop: threading.Event) -> None:
             connection.close()
         except DomainError as refusal:
             logger.warning("Nothing is sealed: %s %s", refusal, refusal.hint)
+        except Exception:
+            # An edge: one entry or one witness must not end what seals all others.
+            logger.exception("A pass of the sealer failed.")
         stop.wait(PAUSE_SECONDS)
     connection.close()
 

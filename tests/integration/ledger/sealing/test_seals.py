@@ -22,7 +22,7 @@ from ledger import tasks, verifier
 from ledger.domain.action import Action, Kind, Target
 from ledger.models import Checkpoint, Entry, Sealed, SigningKey, Unsealed
 from ledger.recording import recorded
-from ledger.sealing import exporting, seals
+from ledger.sealing import exporting, sealer, seals
 from ledger.sealing.signing import SigningKeyMissing
 from ledger.services import seals as services
 
@@ -122,6 +122,24 @@ class TestSealing:
         assert not Sealed.objects.exists()
 
         tasks.seal_entries()
+
+        assert Sealed.objects.count() == 1
+
+    def test_goes_on_after_an_error_that_nobody_foresaw(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stop, seal, errors = Event(), services.seal_entries, iter([RuntimeError("of a witness")])
+
+        def seal_entries() -> None:
+            for error in errors:
+                raise error
+            seal()
+            stop.set()
+
+        monkeypatch.setattr(services, "seal_entries", seal_entries)
+        monkeypatch.setattr(sealer, "PAUSE_SECONDS", 0)
+        do()
+        sealer.run_forever(stop)
 
         assert Sealed.objects.count() == 1
 
