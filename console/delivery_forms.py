@@ -1,5 +1,6 @@
 """Forms about webhooks: filters, a new subscription, and replays."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar
@@ -8,6 +9,8 @@ from uuid import UUID
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
+from django.utils.html import escape
+from django.utils.safestring import mark_safe
 
 from console.fields import MomentField
 from console.forms import Filters, MarkedForm
@@ -57,6 +60,11 @@ class SubscriptionFilters(Filters):
         )
 
 
+def _as_code(meaning: str) -> str:
+    """Return what an event means as HTML: the catalogue quotes names as Markdown does."""
+    return mark_safe(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(meaning)))  # noqa: S308 - escaped.
+
+
 class SubscriptionForm(MarkedForm):
     """A new subscription; `event.<name>` says that it is sent that event."""
 
@@ -76,7 +84,7 @@ class SubscriptionForm(MarkedForm):
         self._events = {f"event.{type_.name}": type_.name for type_ in types}
         for type_ in types:
             self.fields[f"event.{type_.name}"] = forms.BooleanField(
-                required=False, label=type_.name, help_text=type_.meaning
+                required=False, label=type_.name, help_text=_as_code(type_.meaning)
             )
 
     def event_fields(self) -> list[forms.BoundField]:

@@ -44,7 +44,9 @@ class TestSubscribing:
         peer: Receiver,  # noqa: F811
     ) -> None:
         client = visitor(READS, MANAGES)
-        assert "parcel.lost" in page_of(client, "/webhooks/new")
+        shown = page_of(client, "/webhooks/new")
+        assert "parcel.lost" in shown
+        assert "<code>status</code> says which" in shown
 
         answer = client.post("/webhooks/new", self.asked(peer))
 
