@@ -44,5 +44,7 @@ def note_wrong(request: HttpRequest, *, account: str) -> None:
 def _limits(request: HttpRequest, account: str) -> Iterator[tuple[str, int]]:
     # Whatever a stranger wrote for a name: its digest is short and plain.
     digest = hashlib.sha256(account.casefold().encode(errors="replace")).hexdigest()
-    yield f"wrong-passwords:address:{request.META['REMOTE_ADDR']}", OF_AN_ADDRESS_MAX
     yield f"wrong-passwords:account:{digest}", FOR_AN_ACCOUNT_MAX
+    # Who comes over a Unix socket has none, unless a proxy tells it: then all would share one.
+    if address := request.META.get("REMOTE_ADDR"):
+        yield f"wrong-passwords:address:{address}", OF_AN_ADDRESS_MAX

@@ -113,6 +113,19 @@ class TestWrongPasswords:
 
         assert not step_up.is_fresh(request)
 
+    def test_of_those_without_an_address_are_counted_by_account_alone(self) -> None:
+        request = RequestFactory().post("/login/")
+        del request.META["REMOTE_ADDR"]  # As over a Unix socket.
+        for _ in range(3):
+            guesses.note_wrong(request, account="ada")
+        guesses.check(request, account="ada")
+
+        guesses.note_wrong(request, account="ada")
+
+        guesses.check(request, account="bob")
+        with pytest.raises(guesses.TooManyWrongPasswords):
+            guesses.check(request, account="ada")
+
 
 def tried(client: Client, name: str, password: str, *, address: str = "192.0.2.1") -> int:
     """Return the status that a visitor gets who tries to log in."""
