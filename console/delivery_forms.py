@@ -16,16 +16,19 @@ from console.fields import MomentField
 from console.forms import Filters, MarkedForm
 from events.domain.catalogue import EventType
 from events.domain.errors import DomainError
+from ledger.preconditions import VersionMoved
 from workflows.egress.urls import URL_CHARACTERS_MAX
 from workflows.webhooks.models import (
     DeliveryQuerySet,
     DeliveryStatus,
     Purpose,
+    Subscription,
     SubscriptionQuerySet,
     SubscriptionStatus,
 )
 
 MOMENTS = "15m, 24h, 2026-01-31T18:00Z"
+MOVED = "It has changed since this form was opened. Nothing was saved; to replace it, save again."
 STANDINGS = [each for each in SubscriptionStatus if each != SubscriptionStatus.DELETED]
 
 
@@ -66,7 +69,7 @@ def _as_code(meaning: str) -> str:
 
 
 class SubscriptionForm(MarkedForm):
-    """A new subscription; `event.<name>` says that it is sent that event."""
+    """A subscription, a new or a `known` one; `event.<name>` says that it is sent that event."""
 
     url = forms.CharField(
         max_length=URL_CHARACTERS_MAX,
@@ -77,9 +80,21 @@ class SubscriptionForm(MarkedForm):
     description = forms.CharField(
         required=False, max_length=500, help_text="What it is for, and whom to ask about it."
     )
+    version = forms.IntegerField(
+        required=False, min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput
+    )
 
-    def __init__(self, data: QueryDict | None, *, types: Iterable[EventType]) -> None:
-        super().__init__(data, auto_id="subscription-%s", label_suffix="")
+    def __init__(
+        self,
+        data: QueryDict | None,
+        *,
+        types: Iterable[EventType],
+        known: Subscription | None = None,
+    ) -> None:
+        initial = _initial_of(known) if known else {}
+        super().__init__(data, auto_id="subscription-%s", label_suffix="", initial=initial)
+        self.known = known
+        self.has_moved = False
         self.waits_for: UUID | None = None
         self._events = {f"event.{type_.name}": type_.name for type_ in types}
         for type_ in types:
@@ -106,7 +121,33 @@ class SubscriptionForm(MarkedForm):
 
     def refuse(self, refusal: DomainError) -> None:
         """Put a refusal of the service beside the field that it is about."""
-        self.add_error("url" if refusal.pointer == "/url" else None, refusal.sentences)
+        if isinstance(refusal, VersionMoved):
+            self._show_what_moved()
+        else:
+            self.add_error("url" if refusal.pointer == "/url" else None, refusal.sentences)
+
+    def expected_version(self) -> int | None:
+        """Return the version that the form was written for. Valid forms only."""
+        asked: int | None = self.cleaned_data["version"]
+        return asked
+
+    def _show_what_moved(self) -> None:
+        """Say what stands there now. Sent again as it is, the form replaces that."""
+        assert self.known is not None
+        self.known.refresh_from_db()
+        self.add_error(None, MOVED)
+        self.has_moved = True
+        self.data = {**dict(self.data.items()), "version": str(self.known.version)}
+
+
+def _initial_of(known: Subscription) -> dict[str, Any]:
+    chosen = {f"event.{name}": True for name in known.events}
+    return {
+        "url": known.url,
+        "description": known.description,
+        "version": known.version,
+        **chosen,
+    }
 
 
 class DeliveryFilters(Filters):

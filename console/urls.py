@@ -84,6 +84,7 @@ urlpatterns = [
     path("webhooks/deliveries/<uuid:delivery_id>", webhooks.delivery, name="delivery"),
     path("webhooks/deliveries/<uuid:delivery_id>/replay", webhooks.replay, name="delivery-replay"),
     path("webhooks/<uuid:subscription_id>", subscriptions.detail, name="webhook"),
+    path("webhooks/<uuid:subscription_id>/edit", subscriptions.edit, name="webhook-edit"),
     path("webhooks/<uuid:subscription_id>/enable", subscriptions.enable, name="webhook-enable"),
     path("webhooks/<uuid:subscription_id>/disable", subscriptions.disable, name="webhook-disable"),
     path("webhooks/<uuid:subscription_id>/delete", subscriptions.delete, name="webhook-delete"),

@@ -3,7 +3,7 @@
 A signing secret is on the page that answers who created or rotated it, and nowhere else.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -128,20 +128,52 @@ def detail(request: HttpRequest, subscription_id: UUID) -> HttpResponse:
 def new(request: HttpRequest) -> HttpResponseBase:
     """Subscribe somebody, and show the secret with which their messages are signed."""
     demand(request, MANAGES)
-    form = SubscriptionForm(request.POST or None, types=selectors.external_types())
+
+    def create(form: SubscriptionForm) -> HttpResponse:
+        return _shown_once(request, *subscriptions.create_subscription(**form.asked()))
+
+    return _form(request, None, create)
+
+
+@signed_in
+def edit(request: HttpRequest, subscription_id: UUID) -> HttpResponseBase:
+    """Change where the messages of a subscription go, and which events it is sent."""
+    demand(request, MANAGES)
+
+    def save(form: SubscriptionForm) -> HttpResponseBase:
+        subscriptions.update_subscription(
+            subscription_id=subscription_id,
+            expected_version=form.expected_version(),
+            **form.asked(),
+        )
+        messages.success(request, "Saved.")
+        return redirect("console:webhook", subscription_id)
+
+    return _form(request, _subscription(subscription_id), save)
+
+
+def _form(
+    request: HttpRequest,
+    known: Subscription | None,
+    done_with: Callable[[SubscriptionForm], HttpResponseBase],
+) -> HttpResponseBase:
+    form = SubscriptionForm(request.POST or None, types=selectors.external_types(), known=known)
     status = 200
     if request.method == "POST":
         status = 400
         if form.is_valid():
             status = 409
             try:
-                return _shown_once(request, *subscriptions.create_subscription(**form.asked()))
+                return done_with(form)
             except ApprovalRequired as required:
                 messages.warning(request, AGAIN)
                 form.waits_for = required.approval.pk
+            except selectors.SubscriptionNotFound as missing:
+                raise Http404 from missing
             except DomainError as refusal:
                 form.refuse(refusal)
-    return render(request, "console/webhooks/form.html", {"form": form}, status=status)
+    context = {"form": form, "subscription": known}
+    return render(request, "console/webhooks/form.html", context, status=status)
 
 
 def _act(act: Act, request: HttpRequest, subscription_id: UUID) -> HttpResponseBase:
@@ -208,6 +240,7 @@ def _page(
         "latest": list(latest[:10]),
         "form": replaying or ReplayForm(initial=_last_days()),
         "is_refused": replaying is not None,
+        "may_edit": authority.holds(request, MANAGES),
         "may_replay": found.is_active and authority.holds(request, REPLAYS),
         "offers": list(_offers(request, found, refused or {})),
     }

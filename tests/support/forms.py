@@ -107,8 +107,10 @@ class _Reader(HTMLParser):
             self._text = name
             self._form.fields.append((name, ""))
         elif tag in {"input", "button"}:
-            is_open = said.get("type") in {"checkbox", "radio"} and "checked" not in said
-            self._form.fields.append((name, None if is_open else value or ""))
+            is_choice = said.get("type") in {"checkbox", "radio"}
+            is_open = is_choice and "checked" not in said
+            sent = "on" if is_choice and value is None else value or ""
+            self._form.fields.append((name, None if is_open else sent))
 
     def handle_data(self, data: str) -> None:
         if self._text and self._form is not None:

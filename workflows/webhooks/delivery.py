@@ -216,7 +216,7 @@ def _apply(claim: Claim, delivery: Delivery, judged: Verdict) -> dict[str, Any] 
     if is_test:
         return _complete(claim, delivery, DeliveryStatus.FAILED, judged)
     Subscription.objects.filter(pk=delivery.subscription_id, failing_since=None).update(
-        failing_since=timezone.now()
+        failing_since=timezone.now(), version=F("version") + 1
     )
     if judged.decision is Decision.GONE:
         _switch_off(delivery.subscription, SubscriptionStatus.GONE)
@@ -233,7 +233,7 @@ def _tell_the_endpoint(delivery: Delivery, judged: Verdict) -> None:
     if judged.decision is Decision.DELIVERED:
         Subscription.objects.filter(
             pk=delivery.subscription_id, failing_since__isnull=False
-        ).update(failing_since=None)
+        ).update(failing_since=None, version=F("version") + 1)
 
 
 def _complete(
@@ -294,7 +294,8 @@ def _give_up(delivery: Delivery, judged: Verdict) -> PermanentFailure:
 def _switch_off(subscription: Subscription, why: SubscriptionStatus) -> None:
     # Messages still on the list are abandoned when their turn comes; they can be replayed.
     switched = Subscription.objects.filter(pk=subscription.pk, standing=SubscriptionStatus.ACTIVE)
-    if not switched.update(standing=why, updated_at=timezone.now()):
+    now = timezone.now()
+    if not switched.update(standing=why, updated_at=now, version=F("version") + 1):
         return
     recorder.emit(
         "webhook.subscription.disabled",

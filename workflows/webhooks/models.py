@@ -65,6 +65,8 @@ class Subscription(models.Model):
     )
     failing_since = models.DateTimeField(null=True, blank=True)
     """Since when nothing was accepted; empty while messages go through."""
+    version = models.PositiveIntegerField(db_default=1, default=1)
+    """One more with each change of the row, whoever makes it: its ETag."""
     created_by = models.CharField(max_length=200)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())

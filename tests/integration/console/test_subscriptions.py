@@ -20,6 +20,7 @@ from tests.integration.workflows.webhooks.conftest import (
     subscribed,
 )
 from tests.peers import Receiver
+from tests.support.forms import forms_on
 from workflows.webhooks import vault
 from workflows.webhooks.models import Delivery, Secret, Subscription
 
@@ -106,6 +107,125 @@ class TestSubscribing:
         say(approval, decider)
         assert "Copy it now." in client.post("/webhooks/new", self.asked(peer)).text
         assert Subscription.objects.count() == 1
+
+
+class TestEditing:
+    def opened(self, page: str, **typed: str) -> dict[str, str]:
+        """Return what the form on `page` sends when this was typed into it."""
+        [form] = [each for each in forms_on("", page) if each.action.endswith("/edit")]
+        shown = {name: value for name, value in form.fields if value is not None}
+        changed = {**shown, **typed}
+        return {name: value for name, value in changed.items() if value or name == "description"}
+
+    def test_changes_what_was_changed_in_the_form(
+        self,
+        visitor: Visitor,
+        peer: Receiver,  # noqa: F811
+    ) -> None:
+        subscription, secret = subscribed(f"{peer.url}/old?key=hush", "parcel.sent")
+        client, address = visitor(READS, MANAGES), f"/webhooks/{subscription.pk}"
+        assert f'href="{address}/edit"' in page_of(client, address)
+
+        asked = self.opened(
+            page_of(client, f"{address}/edit"), url=f"{peer.url}/new", **{"event.parcel.lost": "on"}
+        )
+        answer = client.post(f"{address}/edit", asked, follow=True)
+
+        subscription.refresh_from_db()
+        assert answer.redirect_chain == [(address, 302)]
+        assert "Saved." in answer.text
+        assert subscription.url == f"{peer.url}/new"
+        assert subscription.events == ["parcel.lost", "parcel.sent"]
+        assert (subscription.version, secrets_of(subscription)) == (2, [secret])
+
+    def test_shows_what_somebody_else_saved_meanwhile_and_replaces_it_only_when_asked_again(
+        self,
+        visitor: Visitor,
+        peer: Receiver,  # noqa: F811
+    ) -> None:
+        subscription, _ = subscribed(peer.url, "parcel.sent")
+        client, address = visitor(READS, MANAGES), f"/webhooks/{subscription.pk}/edit"
+        mine = self.opened(page_of(client, address), description="Mine")
+        client.post(address, self.opened(page_of(client, address), description="Theirs"))
+
+        refused = client.post(address, mine)
+
+        subscription.refresh_from_db()
+        assert (refused.status_code, subscription.description) == (409, "Theirs")
+        assert "It has changed since this form was opened." in refused.text
+        assert "<dd>Theirs</dd>" in refused.text
+        again = self.opened(refused.text)
+        assert again["description"] == "Mine"
+        client.post(address, again)
+        subscription.refresh_from_db()
+        assert subscription.description == "Mine"
+
+    def test_sent_twice_changes_it_once(self, visitor: Visitor, peer: Receiver) -> None:  # noqa: F811
+        subscription, _ = subscribed(peer.url, "parcel.sent")
+        client, address = visitor(READS, MANAGES), f"/webhooks/{subscription.pk}/edit"
+        mine = self.opened(page_of(client, address), description="Mine")
+
+        answers = [client.post(address, mine).status_code for _ in range(2)]
+
+        subscription.refresh_from_db()
+        assert (answers, subscription.version) == ([302, 302], 2)
+        assert Entry.objects.filter(action_name="webhook.update").count() == 1
+
+    @pytest.mark.parametrize(
+        ("wrong", "status", "says"),
+        [
+            ({"url": "https://10.0.0.1/"}, 409, "This URL cannot be called"),
+            ({"event.parcel.sent": ""}, 400, "Choose at least one event."),
+            ({"version": "x"}, 400, "Enter a whole number."),
+        ],
+    )
+    def test_says_what_is_wrong_and_changes_nothing(
+        self,
+        visitor: Visitor,
+        peer: Receiver,  # noqa: F811
+        wrong: dict[str, str],
+        status: int,
+        says: str,
+    ) -> None:
+        subscription, _ = subscribed(peer.url, "parcel.sent")
+        client, address = visitor(READS, MANAGES), f"/webhooks/{subscription.pk}/edit"
+
+        answer = client.post(address, self.opened(page_of(client, address), **wrong))
+
+        subscription.refresh_from_db()
+        assert (answer.status_code, says in answer.text) == (status, True)
+        assert (subscription.url, subscription.version) == (peer.url, 1)
+
+    def test_waits_for_who_has_to_agree_with_everything_still_typed(
+        self,
+        visitor: Visitor,
+        peer: Receiver,  # noqa: F811
+    ) -> None:
+        subscription, _ = subscribed(peer.url, "parcel.sent")
+        decider = grant(User.objects.create_user("decider"), "approval.decide")
+        with context.acting(SYSTEM):
+            put_into_force(capabilities=("webhook.manage",), condition="")
+        client, address = visitor(READS, MANAGES), f"/webhooks/{subscription.pk}/edit"
+        asked = self.opened(page_of(client, address), description="The depot")
+
+        waits = client.post(address, asked)
+
+        approval = Approval.objects.get()
+        assert (waits.status_code, "Nothing was changed yet." in waits.text) == (409, True)
+        assert f"/approvals/{approval.pk}" in waits.text
+        say(approval, decider)
+        client.post(address, self.opened(waits.text))
+        subscription.refresh_from_db()
+        assert subscription.description == "The depot"
+
+    def test_is_for_who_manages_webhooks(self, visitor: Visitor, peer: Receiver) -> None:  # noqa: F811
+        subscription, _ = subscribed(peer.url)
+        reader, address = visitor(READS), f"/webhooks/{subscription.pk}"
+
+        assert f'href="{address}/edit"' not in page_of(reader, address)
+        assert reader.get(f"{address}/edit").status_code == 403
+        assert reader.post(f"{address}/edit", {"url": peer.url}).status_code == 403
+        assert visitor(MANAGES, name="bob").get(f"/webhooks/{NOBODYS}/edit").status_code == 404
 
 
 class TestManaging:

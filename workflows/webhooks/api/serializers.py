@@ -66,6 +66,7 @@ class SubscriptionOut(serializers.ModelSerializer[Subscription]):
             "active",
             "standing",
             "failing_since",
+            "version",
             "created_by",
             "created_at",
             "updated_at",

@@ -1,16 +1,18 @@
 """Webhooks over HTTP. One call down for each action."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ledger.bodies import valid
+from ledger.preconditions import etag, expected_version
 from workflows.webhooks import selectors
 from workflows.webhooks.api.filters import DeliveryFilter
 from workflows.webhooks.api.serializers import (
@@ -29,10 +31,13 @@ from workflows.webhooks.models import Attempt, Delivery, Subscription
 from workflows.webhooks.services import sending, subscriptions
 
 _BASE = "/api/v1/webhooks"
+_IF_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, description="The ETag at which this was decided."
+)
 
 
 class SubscriptionViewSet(viewsets.ReadOnlyModelViewSet[Subscription]):
-    """Who is sent which events."""
+    """Who is sent which events. The ETag of one is its version."""
 
     capabilities = {
         "list": "webhook.read",
@@ -64,16 +69,27 @@ class SubscriptionViewSet(viewsets.ReadOnlyModelViewSet[Subscription]):
         subscription, secret = subscriptions.create_subscription(**asked)
         return _shown_once(subscription, secret)
 
-    @extend_schema(request=SubscriptionChange, responses=SubscriptionOut)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Show one; its ETag is its version."""
+        found = self.get_object()
+        shown = self.get_serializer(found).data
+        return Response(shown, headers={"ETag": etag(found.version)})
+
+    @extend_schema(request=SubscriptionChange, responses=SubscriptionOut, parameters=[_IF_MATCH])
     def partial_update(self, request: Request, pk: UUID) -> Response:
         """Change the URL, the events or the description."""
         changes = valid(SubscriptionChange, request.data)
-        return _shown(subscriptions.update_subscription(subscription_id=pk, **changes))
+        version = expected_version(request, required=False)
+        changed = subscriptions.update_subscription(
+            subscription_id=pk, expected_version=version, **changes
+        )
+        return _shown(changed)
 
-    @extend_schema(responses={204: None})
+    @extend_schema(responses={204: None}, parameters=[_IF_MATCH])
     def destroy(self, request: Request, pk: UUID) -> Response:
         """Send no more, and forget the secrets. Past deliveries stay on record."""
-        subscriptions.delete_subscription(subscription_id=pk)
+        version = expected_version(request, required=False)
+        subscriptions.delete_subscription(subscription_id=pk, expected_version=version)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None, responses=SubscriptionOut)
@@ -167,7 +183,8 @@ class DeliveryViewSet(viewsets.ReadOnlyModelViewSet[Delivery]):
 
 
 def _shown(subscription: Subscription) -> Response:
-    return Response(SubscriptionOut(subscription).data)
+    headers = {"ETag": etag(subscription.version)}
+    return Response(SubscriptionOut(subscription).data, headers=headers)
 
 
 def _shown_once(subscription: Subscription, secret: str | None) -> Response:
@@ -177,6 +194,7 @@ def _shown_once(subscription: Subscription, secret: str | None) -> Response:
         headers={
             "Location": f"{_BASE}/subscriptions/{subscription.pk}",
             "Cache-Control": "no-store",
+            "ETag": etag(subscription.version),
         },
     )
 

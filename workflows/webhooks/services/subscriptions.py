@@ -15,6 +15,7 @@ from events.domain.errors import Rejected
 from ledger import recording
 from ledger.disclosure import disclosing
 from ledger.domain.action import Kind
+from ledger.preconditions import Expected, check_version
 from ledger.privacy import subjects
 from workflows.egress import client, urls
 from workflows.egress.refusals import EgressFailed, EgressRefused
@@ -79,35 +80,45 @@ def update_subscription(
     url: str | None = None,
     events: Sequence[str] | None = None,
     description: str | None = None,
+    expected_version: Expected | None = None,
 ) -> Subscription:
     """Change what is given. Messages on their way go to the new URL.
 
+    Nothing happens if all of it is so already, at whatever version (RFC 9110 §13.1.1).
+
     :raises SubscriptionNotFound: if there is no such subscription.
     :raises UrlRefused, EventNamesMissing, NotForExport: as for a new one.
+    :raises VersionMoved: if it is not at the version that is expected.
     """
     if url is not None:
         _check_url(url)
     names = None if events is None else _checked_names(events)
     asked = {**({} if url is None else _at(url)), "events": names, "description": description}
     action = action_on("webhook.update", Kind.UPDATE, subscription_id, asked)
-    with recording.recorded(action):
+    given = {"url": url, "events": names, "description": description}
+    changes = {field: value for field, value in given.items() if value is not None}
+    with recording.recorded(action) as proof:
         subscription = selectors.locked_subscription(subscription_id)
-        subscription.url = subscription.url if url is None else url
-        subscription.events = subscription.events if names is None else names
-        if description is not None:
-            subscription.description = description
+        if all(getattr(subscription, field) == value for field, value in changes.items()):
+            proof.changes_nothing()
+            return subscription
+        check_version(expected_version, subscription.version)
+        for field, value in changes.items():
+            setattr(subscription, field, value)
         _save(subscription)
         _record(subscription, "subscription.updated", **_where(subscription))
     return subscription
 
 
-def delete_subscription(*, subscription_id: UUID) -> None:
+def delete_subscription(*, subscription_id: UUID, expected_version: Expected | None = None) -> None:
     """Send no more, and forget the secrets. What was sent stays on record.
 
     :raises SubscriptionNotFound: if there is no such subscription.
+    :raises VersionMoved: if it is not at the version that is expected.
     """
     with recording.recorded(action_on("webhook.delete", Kind.DELETE, subscription_id)):
         subscription = selectors.locked_subscription(subscription_id)
+        check_version(expected_version, subscription.version)
         subscription.standing = SubscriptionStatus.DELETED
         _save(subscription)
         _secrets(subscription).delete()
@@ -183,6 +194,7 @@ def _checked_names(events: Sequence[str]) -> list[str]:
 
 def _save(subscription: Subscription) -> None:
     subscription.updated_at = timezone.now()
+    subscription.version += 1
     subscription.save()
 
 

@@ -179,6 +179,31 @@ class TestSubscriptions:
         assert api.get(url).status_code == 404
         assert not Secret.objects.exists()
 
+    def test_are_changed_and_deleted_only_at_the_version_that_was_read(
+        self, api: APIClient, peer: Receiver
+    ) -> None:
+        read = {"If-Match": api.get(url := f"{SUBSCRIPTIONS}/{created(api, peer)}")["ETag"]}
+        wants = [{"description": name} for name in ("theirs", "mine")]
+
+        theirs, mine = (api.patch(url, want, format="json", headers=read) for want in wants)
+        gone = api.delete(url, headers=read)
+
+        assert (read["If-Match"], theirs["ETag"], theirs.json()["version"]) == ('"1"', '"2"', 2)
+        assert (mine.status_code, mine.json()["code"]) == (412, "version_moved")
+        assert (gone.status_code, api.get(url).json()["description"]) == (412, "theirs")
+        assert api.delete(url, headers={"If-Match": theirs["ETag"]}).status_code == 204
+
+    def test_are_changed_once_by_a_request_that_arrives_twice(
+        self, api: APIClient, peer: Receiver
+    ) -> None:
+        url, read = f"{SUBSCRIPTIONS}/{created(api, peer)}", {"If-Match": '"1"'}
+        change = {"url": f"{peer.url}/new", "events": ["parcel.lost"], "description": "CRM"}
+
+        answers = [api.patch(url, change, format="json", headers=read) for _ in range(2)]
+
+        assert [(answer.status_code, answer["ETag"]) for answer in answers] == [(200, '"2"')] * 2
+        assert Entry.objects.filter(action_name="webhook.update").count() == 1
+
     def test_get_another_secret(self, api: APIClient, peer: Receiver) -> None:
         url = f"{SUBSCRIPTIONS}/{created(api, peer)}"
 

@@ -265,11 +265,13 @@ class TestGivingUp:
         work_off()
         subscription.refresh_from_db()
         assert subscription.failing_since is not None
+        assert subscription.version == 2
 
         let_time_pass()
         work_off()
 
         subscription.refresh_from_db()
+        assert subscription.version == 3
         assert subscription.failing_since is None
 
     def test_410_switches_the_subscription_off_at_once(self, peer: Receiver) -> None:
@@ -281,6 +283,7 @@ class TestGivingUp:
 
         subscription.refresh_from_db()
         assert subscription.standing == SubscriptionStatus.GONE
+        assert subscription.version == 3, "failing, then gone"
         assert the_delivery().status == DeliveryStatus.FAILED
         assert work_of(the_delivery().pk).status == State.DONE
         *_, last = log.stream_events(("webhook", str(subscription.pk)))
