@@ -146,8 +146,10 @@ class Plan:
     @cached_property
     def plain(self) -> Mapping[str, PlainStep] | None:
         """The table of a plan of plain steps (`plain`), None if it is not one."""
-        if not 0 < len(self.steps) <= PLAIN_STEPS_MAX or self.children or self.excluded.satisfied:
+        if not 0 < len(self.steps) <= PLAIN_STEPS_MAX or self.children:
             return None
+        if not self.steps.keys() >= set(self.goals):
+            return None  # A goal is satisfied, or blocked, by what init gives.
         place = {step_id: number for number, step_id in enumerate(self.steps)}
         found = {}
         for step_id, step in self.steps.items():

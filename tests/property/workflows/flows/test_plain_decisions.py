@@ -47,6 +47,9 @@ def definitions(draw: st.DrawFn) -> list[dict[str, Any]]:
             text = draw(st.sampled_from(["V", "{}", "{**V, 'more': v.get('whose')}", "v['gone']"]))
             values = repr(dict.fromkeys(gives, draw(st.integers(0, 2))))
             steps.append(script(f"s{index}", text.replace("V", values), attributes=attributes))
+    if draw(st.integers(0, 7)) == 0:
+        # As a goal it is left out of the plan whenever init gives what it must not have.
+        steps.append(step("blocked", attributes={NAMES[0]: requires(collect="none")}))
     return steps
 
 
@@ -220,6 +223,15 @@ class TestTheShortWay:
         bench.start("s2")
 
         assert bench.flow.plan.plain is None
+
+    def test_is_not_for_a_plan_that_leaves_out_a_goal_which_init_blocks(self) -> None:
+        lone = step("lone", attributes={"x": requires(collect="none")})
+        bench = FlowBench(*chain("sync", "sync"), lone)
+        bench.start("s1", "lone", x=1)
+        assert set(bench.flow.plan.steps) == {"s0", "s1"}
+        bench.succeed("s0", a0=1)
+
+        assert bench.succeed("s1", a1=1)[-2:] == ["flow_completed", "flow_deactivated"]
 
     def test_is_not_for_a_fork_that_was_given_what_a_step_gives(self) -> None:
         bench = FlowBench(*chain("sync", "sync"))
