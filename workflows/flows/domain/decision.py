@@ -56,9 +56,7 @@ class Decision(StepDecisions):
 
     def _fail_unreachable(self) -> None:
         languages = self.world.languages
-        while self._may_have_lost() and (
-            lost := list(reachability.unreachable(self.flow, languages))
-        ):
+        while self._may_have_lost() and (lost := reachability.unreachable(self.flow, languages)):
             for step_id in lost:
                 step = self.flow.step(step_id)
                 known = given.resolve_available(self.flow, step, languages)

@@ -60,12 +60,11 @@ def gate(flow: Flow, step: Step, languages: Languages) -> tuple[StepGate, dict[s
     if not step.gates():
         return StepGate.UNGATED, gates
     for name, spec in step.gates():
+        assert spec.match is not None, "what has no match is no gate"
         supply = supply_of(flow, name)
-        accepted = candidates(flow, name, spec, languages)
-        verdicts = [value in accepted for value in flow.values(name)]
         gates[name] = gate_of(
             spec.collect_mode,
-            verdicts,
+            [languages.matches(spec.match, value.value) for value in flow.values(name)],
             is_terminal=supply.is_terminal,
             all_succeeded=supply.all_succeeded,
         )

@@ -79,7 +79,7 @@ class _Planner:
         if any(goal not in self.catalog.steps for goal in self.goals):
             raise GoalsUnknown(self.goals)
         for goal in self.goals:
-            self._collect(goal)
+            self._collect_upstream(goal)
         return Plan(
             goals=self.goals,
             steps=self.included,
@@ -120,7 +120,18 @@ class _Planner:
             if spec.collect_mode == Collect.NONE and name in self.init
         )
 
-    def _collect(self, step_id: str) -> None:
+    def _collect_upstream(self, goal: str) -> None:
+        """Collect a step and all that it needs, depth first, however long the chain is."""
+        under_way = [self._collect(goal)]
+        while under_way:
+            provider = next(under_way[-1], None)
+            if provider is None:
+                under_way.pop()
+            else:
+                under_way.append(self._collect(provider))
+
+    def _collect(self, step_id: str) -> Iterator[str]:
+        """Collect one step; yield each provider, to be collected before this goes on."""
         if step_id in self.collected:
             return
         self.collected.add(step_id)
@@ -135,7 +146,7 @@ class _Planner:
         for name, spec in step.inputs():
             if gate == StepGate.CLOSED and name not in gates:
                 continue
-            self._collect_input(step, name, spec, gate, gates.get(name))
+            yield from self._collect_input(step, name, spec, gate, gates.get(name))
         if step_id in self.needed or not self._is_satisfied(step):
             self.included[step_id] = step
 
@@ -153,14 +164,17 @@ class _Planner:
 
     def _collect_input(
         self, step: Step, name: str, spec: Attribute, gate: StepGate, own: Gate | None
-    ) -> None:
+    ) -> Iterator[str]:
         if self._is_settled_by_init(name, spec, own):
             for provider in self.catalog.providers(name):
                 if self._is_satisfied(self.catalog.steps[provider]):
                     self.visited[provider] = None
             return
-        has_provider = self._include_providers(name, spec, consumer=step.id)
-        is_missing = not has_provider and name not in self.init
+        selected = self._select_providers(name, spec, consumer=step.id)
+        for provider in selected:
+            self.needed.add(provider)
+            yield provider
+        is_missing = not selected and name not in self.init
         if spec.is_required and is_missing and spec.collect_mode != Collect.NONE:
             is_asked_for = gate.lets_through or (gate == StepGate.UNKNOWN and own is not None)
             if is_asked_for:
@@ -170,7 +184,7 @@ class _Planner:
         is_first = spec.collect_mode == Collect.FIRST
         return is_first and name in self.init and own in {None, Gate.MATCHED}
 
-    def _include_providers(self, name: str, spec: Attribute, *, consumer: str) -> bool:
+    def _select_providers(self, name: str, spec: Attribute, *, consumer: str) -> list[str]:
         providers = [one for one in self.catalog.providers(name) if one != consumer]
         selected = [one for one in providers if one in self.satisfiable]
         if self.is_preview and not selected:
@@ -180,10 +194,7 @@ class _Planner:
         for provider in providers:
             if provider not in selected:
                 self.visited[provider] = None
-        for provider in selected:
-            self.needed.add(provider)
-            self._collect(provider)
-        return bool(selected)
+        return selected
 
     def _is_satisfied(self, step: Step) -> bool:
         outputs = [name for name, _ in step.outputs()]

@@ -1,6 +1,6 @@
 """Which steps are still needed, and which can still complete."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Set
 
 from workflows.flows.domain.flow import Flow, StepStatus, Value
 from workflows.flows.domain.gates import ScriptFailed, StepGate
@@ -48,17 +48,23 @@ def _is_awaited(flow: Flow, consumer: str, name: str, languages: Languages) -> b
     return not (spec.collect_mode == Collect.ALL and _has_lost_a_provider(flow, name))
 
 
-def unreachable(flow: Flow, languages: Languages) -> Iterator[str]:
-    """Yield the pending steps that cannot complete any more.
+def unreachable(flow: Flow, languages: Languages) -> list[str]:
+    """Return the pending steps that cannot complete any more, in the order of the plan.
+
+    All are able at first; whoever loses an input is lost, and those are asked again that it
+    would have given something. So steps that only need each other stay able.
 
     Goes beyond Argyll where it would wait for ever: a provider that
     completed without the value cannot give it any more, and `all` and `none` inputs can
     be lost although a value is there.
     """
-    reachability = _Reachability(flow, languages)
-    for step_id in flow.pending_steps():
-        if not reachability.can_complete(step_id, frozenset()):
-            yield step_id
+    lost: set[str] = set()
+    pending = asked = set(flow.pending_steps())
+    while asked:
+        found = {one for one in asked if not _can_complete(flow, one, lost, languages)}
+        lost |= found
+        asked = {taker for one in found for taker in flow.plan.fed_by[one]} & (pending - lost)
+    return [step_id for step_id in flow.pending_steps() if step_id in lost]
 
 
 def nothing_is_lost(flow: Flow, step_ids: Iterable[str]) -> bool:
@@ -83,67 +89,35 @@ def nothing_is_lost(flow: Flow, step_ids: Iterable[str]) -> bool:
     return True
 
 
-class _Reachability:
-    """One look at all steps of a flow. `asking` are the steps whose question is still open.
+def _can_complete(flow: Flow, step_id: str, lost: Set[str], languages: Languages) -> bool:
+    """Return whether a pending step can complete, as far as it is known which are `lost`."""
+    step = flow.step(step_id)
+    if gate_or_unknown(flow, step, languages) in {StepGate.CLOSED, StepGate.UNKNOWN}:
+        return True
+    return all(
+        _can_be_fulfilled(flow, step, name, spec, lost, languages) for name, spec in step.required()
+    )
 
-    A step that asks for itself is taken to be able, so what was answered with the help of
-    such an assumption is not remembered. What is able without one stays so whoever asks.
-    """
 
-    def __init__(self, flow: Flow, languages: Languages) -> None:
-        self._flow = flow
-        self._languages = languages
-        self._able: set[str] = set()
-        self._assumptions = 0
+def _can_be_fulfilled(
+    flow: Flow, step: Step, name: str, spec: Attribute, lost: Set[str], languages: Languages
+) -> bool:
+    accepted = _accepted(flow, name, spec, languages)
+    providers = [one for one in flow.providers(name) if one != step.id]
+    match spec.collect_mode:
+        case Collect.NONE:
+            return not accepted
+        case Collect.ALL:
+            able = all(_can_supply(flow, one, name, lost) for one in providers)
+            return able and bool(accepted or providers)
+        case _:
+            return bool(accepted) or any(_can_supply(flow, one, name, lost) for one in providers)
 
-    def can_complete(self, step_id: str, asking: frozenset[str]) -> bool:
-        if step_id in self._able:
-            return True
-        before = self._assumptions
-        is_able = self._find_out(step_id, asking)
-        if is_able and self._assumptions == before:
-            self._able.add(step_id)
-        return is_able
 
-    def _find_out(self, step_id: str, asking: frozenset[str]) -> bool:
-        flow = self._flow
-        status = flow.executions[step_id].status
-        if status.is_terminal:
-            return status == StepStatus.COMPLETED
-        if status == StepStatus.ACTIVE:
-            return True
-        if step_id in asking:
-            self._assumptions += 1
-            return True
-        step = flow.step(step_id)
-        gate = gate_or_unknown(flow, step, self._languages)
-        if gate in {StepGate.CLOSED, StepGate.UNKNOWN}:
-            return True
-        return all(
-            self._can_be_fulfilled(step, name, spec, asking | {step_id})
-            for name, spec in step.required()
-        )
-
-    def _can_be_fulfilled(
-        self, step: Step, name: str, spec: Attribute, asking: frozenset[str]
-    ) -> bool:
-        accepted = _accepted(self._flow, name, spec, self._languages)
-        providers = [one for one in self._flow.providers(name) if one != step.id]
-        match spec.collect_mode:
-            case Collect.NONE:
-                return not accepted
-            case Collect.ALL:
-                able = all(self._can_supply(one, name, asking) for one in providers)
-                return able and bool(accepted or providers)
-            case _:
-                return bool(accepted) or any(
-                    self._can_supply(one, name, asking) for one in providers
-                )
-
-    def _can_supply(self, provider: str, name: str, asking: frozenset[str]) -> bool:
-        if self._flow.executions[provider].status.is_terminal:
-            return any(value.step == provider for value in self._flow.values(name))
-        return self.can_complete(provider, asking)
+def _can_supply(flow: Flow, provider: str, name: str, lost: Set[str]) -> bool:
+    if flow.executions[provider].status.is_terminal:
+        return any(value.step == provider for value in flow.values(name))
+    return provider not in lost
 
 
 def _accepted(flow: Flow, name: str, spec: Attribute, languages: Languages) -> tuple[Value, ...]:

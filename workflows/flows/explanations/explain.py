@@ -14,10 +14,7 @@ from workflows.flows import selectors, services
 from workflows.flows.domain import causes, limits
 from workflows.flows.domain.cluster import HealthStatus
 from workflows.flows.domain.errors import FlowUnknown, SequenceNotReached, StepNotInFlow
-from workflows.flows.domain.flow import (
-    Execution,
-    Flow,
-)
+from workflows.flows.domain.flow import Flow
 from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.execution import approval_requests
@@ -161,15 +158,16 @@ def requests_of(flow_id: str, step_id: str) -> list[Requested]:
     return selectors.requests_of(reached(flow_id).flow, step_id)
 
 
-def step_of(flow_id: str, step_id: str) -> Execution:
-    """Return how a step of a flow stands.
+def retrying(flow_id: str, step_id: str) -> list[str]:
+    """Return the tokens of the items of a step that wait for their next attempt.
 
     :raises FlowUnknown, StepNotInFlow: if there is no such flow, or step in it.
     """
-    executions = reached(flow_id).flow.executions
-    if step_id not in executions:
+    flow = reached(flow_id).flow
+    if step_id not in flow.executions:
         raise StepNotInFlow(flow_id, step_id)
-    return executions[step_id]
+    items = flow.executions[step_id].in_order()
+    return [item.token for item in items if flow.will_retry(step_id, item)]
 
 
 def _named(plan: Plan, within: str = "") -> Iterator[tuple[str, Step]]:
@@ -202,15 +200,10 @@ def estimated_ms(plan: Plan, taken: Mapping[str, float]) -> int | None:
     if not any(step_id in taken for step_id in plan.steps):
         return None
     known: dict[str, float] = {}
-    return round(max((_until(plan, one, taken, known) for one in plan.steps), default=0))
-
-
-def _until(plan: Plan, step_id: str, taken: Mapping[str, float], known: dict[str, float]) -> float:
-    if step_id not in known:
-        known[step_id] = 0.0  # A step that needs itself does not wait for itself.
-        before = (_until(plan, one, taken, known) for one in _needed(plan, step_id))
+    for step_id in plan.steps:  # Who gives something comes before who takes it.
+        before = (known.get(one, 0.0) for one in _needed(plan, step_id))
         known[step_id] = max(before, default=0.0) + taken.get(step_id, 0.0)
-    return known[step_id]
+    return round(max(known.values(), default=0.0))
 
 
 def _needed(plan: Plan, step_id: str) -> Iterator[str]:

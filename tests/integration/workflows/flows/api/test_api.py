@@ -21,9 +21,13 @@ from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.live import sequence
 from tests.support.step_server import StepServer
 from workflows.flows import services
+from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.domain.ids import FLOW_ID_BYTES_MAX
+from workflows.flows.domain.planner import make_plan
+from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.explanations import explain
+from workflows.flows.languages import LANGUAGES
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -103,6 +107,16 @@ class TestPlans:
         assert explain.estimated_ms(around, taken) == 500
         assert explain.estimated_ms(around, {**taken, "outer": 70.0}) == 70
         assert explain.estimated_ms(around, {}) is None
+
+    def test_estimate_a_chain_however_long_it_is(self) -> None:
+        steps = {}
+        for n in range(2_000):
+            attributes = {f"x{n}": {"role": "required"}, f"x{n + 1}": {"role": "output"}}
+            body = {"id": f"s{n}", "name": "link", "type": "sync", "attributes": attributes}
+            steps[f"s{n}"] = step_from_json(body)
+        plan = make_plan(Catalog(steps=steps), ["s1999"], {"x0": [1]}, matches=LANGUAGES.matches)
+
+        assert explain.estimated_ms(plan, dict.fromkeys(steps, 2.0)) == 4_000
 
     def test_without_a_history_estimate_nothing(self, sums: APIClient) -> None:
         found = post(sums, PLANS, {"goals": ["double"]}).json()

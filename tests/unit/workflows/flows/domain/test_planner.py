@@ -195,6 +195,14 @@ class _Counted(dict[str, Step]):
         return super().values()
 
 
+def test_a_chain_is_planned_however_long_it_is() -> None:
+    chain = [step(f"s{n}", f"x{n}", f"x{n + 1}") for n in range(2_000)]
+
+    made = plan(catalog_of(*chain), ["s1999"], "x0")
+
+    assert list(made.steps) == [f"s{n}" for n in range(2_000)]
+
+
 def test_a_long_chain_is_planned_by_few_looks_at_the_catalog() -> None:
     chain = [step(f"s{n}", f"a{n - 1}" if n else "", f"a{n}") for n in reversed(range(50))]
     steps = _Counted(catalog_of(*chain).steps)
