@@ -142,7 +142,7 @@ def on_step(
 ) -> Iterator[Offer]:
     """Yield what the visitor may do about a step as it is now; retry, for its next item."""
     execution = flow.executions[step_id]
-    waiting = next((item for item in execution.in_order() if flow.will_retry(item)), None)
+    waiting = next((item for item in execution.in_order() if flow.will_retry(step_id, item)), None)
     can_settle = execution.status in {StepStatus.PENDING, StepStatus.ACTIVE}
     open_acts = {"skip", "force"} if can_settle and not flow.is_terminal else set()
     if waiting is not None:

@@ -237,7 +237,7 @@ def _item_rows(
             index=index,
             item=item,
             bars=shown.waterfall.of_item(item.token),
-            is_waiting=shown.flow.will_retry(item),
+            is_waiting=shown.flow.will_retry(shown.step, item),
             is_held=is_held(shown.flow, item),
             approval=requests.get(item.token),
         )

@@ -47,7 +47,7 @@ class StepState:
 def step_state(flow: Flow, step_id: str) -> StepState:
     """Return the state of a step of a flow."""
     execution = flow.executions[step_id]
-    waiting = _next_retry(flow, execution)
+    waiting = _next_retry(flow, step_id)
     return StepState(
         state=_state(flow, execution, waiting),
         done=execution.count(*_DONE),
@@ -75,8 +75,9 @@ def _state(flow: Flow, execution: Execution, waiting: WorkItem | None) -> str:
     return execution.status.value
 
 
-def _next_retry(flow: Flow, execution: Execution) -> WorkItem | None:
+def _next_retry(flow: Flow, step_id: str) -> WorkItem | None:
+    execution = flow.executions[step_id]
     if not execution.count(WorkStatus.PENDING, WorkStatus.COMPENSATING):
         return None
-    waiting = [item for item in execution.in_order() if flow.will_retry(item)]
+    waiting = [item for item in execution.in_order() if flow.will_retry(step_id, item)]
     return min(waiting, key=lambda item: (item.next_retry_at, item.token), default=None)

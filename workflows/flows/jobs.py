@@ -92,8 +92,7 @@ def _begun(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> tuple[Flow, 
     outcome = engine.handle(flow.id, command, but_not=item.token)
     after = outcome.state
     current = after.executions[step.id].items[item.token]
-    may_still_start = not after.is_terminal and not after.is_paused
-    if current.status == WorkStatus.PENDING and current.retry_count and may_still_start:
+    if after.will_try_again(step.id, current) and not after.is_paused:
         raise Snooze(_NO_ROOM_S if engine.is_healthy(step.id) else DEFERRED_FOR.total_seconds())
     return after, current
 

@@ -7,14 +7,13 @@ from events.domain.aggregate import EventsWithState
 from events.domain.errors import Rejected
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import flow_events as happened
-from workflows.flows.domain import plain
+from workflows.flows.domain import plain, work_items
 from workflows.flows.domain.decision import Decision
 from workflows.flows.domain.errors import InputsMissing, StepNotInFlow
 from workflows.flows.domain.flow import (
     NO_LONGER_AWAITED,
     ChildStatus,
     Flow,
-    StepStatus,
     WorkStatus,
 )
 from workflows.flows.domain.step import StepType
@@ -124,20 +123,14 @@ def _start(decision: Decision, command: asked.StartFlow) -> None:
 
 
 def _begin_attempt(decision: Decision, command: asked.BeginAttempt) -> None:
-    flow, at = decision.flow, decision.world.at
+    flow = decision.flow
     item = decision.item(command.step_id, command.token)
-    is_due = (
-        item is not None
-        and item.status == WorkStatus.PENDING
-        and item.next_retry_at is not None
-        and item.next_retry_at <= at
-    )
-    if item is None or not is_due or flow.is_terminal or flow.is_paused:
+    if item is None or flow.is_paused or not flow.will_try_again(command.step_id, item):
         return
-    execution = flow.executions[command.step_id]
-    limit = max(decision.work_config(command.step_id).parallelism, 1)
-    if execution.status == StepStatus.ACTIVE and execution.count(WorkStatus.ACTIVE) < limit:
-        step = flow.step(command.step_id)
+    if item.next_retry_at is not None and item.next_retry_at > decision.world.at:
+        return
+    step = flow.step(command.step_id)
+    if flow.executions[step.id].count(WorkStatus.ACTIVE) < work_items.parallelism(step):
         if decision.world.is_healthy(step):
             decision.start_item(step, item)
         elif not command.is_second_look:
@@ -301,8 +294,7 @@ def _retry_now(decision: Decision, command: asked.RetryNow) -> None:
     is_undoing = item is not None and item.status == WorkStatus.COMPENSATING
     if not is_undoing:
         _demand_active(decision.flow)
-    is_waiting = item is not None and (is_undoing or item.status == WorkStatus.PENDING)
-    if item is None or not is_waiting or item.next_retry_at is None:
+    if item is None or not decision.flow.will_retry(command.step_id, item):
         raise NothingToRetry(decision.flow.id, command.step_id)
     at, of_item = decision.world.at, {"step_id": command.step_id, "token": command.token}
     decision.raise_event(

@@ -111,7 +111,7 @@ def _of_items_without_event(
     for step_id, item in _items_after(flow, past):
         if step_id in stopped and item.status is WorkStatus.ACTIVE:
             effect = _stop_child(step_id, item, world)
-        elif resumes and _came_due(item, world):
+        elif resumes and flow.will_try_again(step_id, item) and _came_due(item, world):
             effect = _begun_again(step_id, item, world)
         else:
             continue
@@ -140,9 +140,7 @@ def _came_due(item: WorkItem, world: World) -> bool:
     Also by a clock that was ahead of ours; a second row for one try does no harm.
     """
     due = item.next_retry_at
-    if item.status is not WorkStatus.PENDING or due is None:
-        return False
-    return due <= world.at + CLOCKS_DIFFER_MAX
+    return due is not None and due <= world.at + CLOCKS_DIFFER_MAX
 
 
 def _begun_again(step_id: str, item: WorkItem, world: World) -> Effect:

@@ -110,12 +110,6 @@ class WorkItem:
         """Return whether it was never started: it waits for a free slot, not for a retry."""
         return self.status == WorkStatus.PENDING and self.retry_count == 0
 
-    @property
-    def waits_for_retry(self) -> bool:
-        """Return whether it, or its compensation, waits for its next attempt."""
-        waits = self.status in {WorkStatus.PENDING, WorkStatus.COMPENSATING}
-        return waits and self.next_retry_at is not None
-
 
 Items: TypeAlias = "HashTrieMap[str, WorkItem]"
 _NO_ITEMS: Items = HashTrieMap()
@@ -254,10 +248,20 @@ class Flow:
         child = self.plan.children.get(step.id)
         return self.asks_for_compensation and child is not None and child.can_be_undone
 
-    def will_retry(self, item: WorkItem) -> bool:
-        """Return whether the next attempt of an item will come: once it has ended, only undoing."""
-        is_undoing = item.status == WorkStatus.COMPENSATING
-        return item.waits_for_retry and (is_undoing or not self.is_terminal)
+    def will_retry(self, step_id: str, item: WorkItem) -> bool:
+        """Return whether the next attempt of an item, or of undoing it, will come."""
+        if item.status is WorkStatus.COMPENSATING:
+            return item.next_retry_at is not None
+        return self.will_try_again(step_id, item)
+
+    def will_try_again(self, step_id: str, item: WorkItem) -> bool:
+        """Return whether an item waits for its next attempt: not once its step is settled."""
+        return (
+            item.status is WorkStatus.PENDING
+            and item.next_retry_at is not None
+            and self.executions[step_id].status is StepStatus.ACTIVE
+            and not self.is_terminal
+        )
 
     def step(self, step_id: str) -> Step:
         return self.plan.steps[step_id]

@@ -81,7 +81,7 @@ def _sentence(flow: Flow) -> str:
     at_work = [
         (step_id, item)
         for step_id, execution in flow.executions.items()
-        if (item := next(_open_items(flow, execution), None)) is not None
+        if (item := next(_open_items(flow, step_id, execution), None)) is not None
     ]
     if at_work:
         more = f" (and {len(at_work) - 1} more)" if len(at_work) > 1 else ""
@@ -101,13 +101,13 @@ def _since_when(flow: Flow) -> str:
     return f" since {_written(paused[0].emitted_at)}" if paused else ""
 
 
-def _open_items(flow: Flow, execution: Execution) -> Iterator[WorkItem]:
+def _open_items(flow: Flow, step_id: str, execution: Execution) -> Iterator[WorkItem]:
     """Yield the items of a step that something is to happen to, in input order."""
     for item in execution.in_order():
         match item.status:
             case WorkStatus.ACTIVE | WorkStatus.COMPENSATING:
                 yield item
-            case WorkStatus.PENDING if item.next_retry_at and not flow.is_terminal:
+            case WorkStatus.PENDING if flow.will_try_again(step_id, item):
                 yield item
             case WorkStatus.PENDING if execution.status == StepStatus.ACTIVE and item.is_fresh:
                 if not execution.count(WorkStatus.ACTIVE):

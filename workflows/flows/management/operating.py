@@ -186,8 +186,7 @@ def _force(*, flow_id: str, step_id: str, output: list[tuple[str, Any]], reason:
 
 
 def _retry(*, flow_id: str, step_id: str, reason: str) -> Lines:
-    execution = explain.step_of(flow_id, step_id)
-    waiting = [item.token for item in execution.in_order() if item.waits_for_retry]
+    waiting = explain.retrying(flow_id, step_id)
     if not waiting:
         raise NothingToRetry(flow_id, step_id)
     for token in waiting:

@@ -158,6 +158,23 @@ class TestTries:
         work_off()
         assert len(peer.calls("/do")) == 10
 
+    def test_of_a_step_that_was_skipped_meanwhile_are_not_asked_for_again(
+        self, peer: StepServer
+    ) -> None:
+        peer.says["/do"] = (503, b"")
+        step(peer, work_config=EVERY_SECOND)
+        beside = {"endpoint": peer.url("/beside")}
+        body = {"id": "beside", "name": "beside", "type": "async", "attributes": {}, "http": beside}
+        assert ask("POST", "/engine/step", body)[0] == 201
+        ask("POST", "/engine/flow", {"id": "trip", "goals": ["do", "beside"], "init": {}})
+        work_off()
+        services.skip_step(flow_id="trip", step_id="do", reason="enough")
+        later(1)
+        work_off()
+
+        assert len(peer.calls("/do")) == 1
+        assert not Work.objects.filter(status__in=["ready", "scheduled"]).exists()
+
     def test_of_an_item_that_has_been_tried_since_are_not_asked_for_again(
         self, peer: StepServer
     ) -> None:

@@ -18,7 +18,7 @@ from tests.support.flow_bench import (
 )
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.decide import FlowSettled, NothingToRetry, StepSettled
-from workflows.flows.domain.flow import StepStatus
+from workflows.flows.domain.flow import FlowStatus, StepStatus
 
 
 class TestRetry:
@@ -70,6 +70,20 @@ class TestRetry:
         bench.not_complete("work")
 
         assert bench.do(now) == ["work_retry_requested", "work_started"]
+
+    def test_is_not_waited_for_once_its_step_is_settled(self) -> None:
+        bench = FlowBench(step("work", work_config=NO_RETRY), step("beside"))
+        bench.start("work", "beside")
+        bench.not_complete("work")
+        token = bench.token("work")
+        bench.do(asked.SkipStep(step_id="work", reason="enough"))
+        bench.after(seconds=1)
+
+        assert not bench.flow.will_retry("work", bench.execution("work").items[token])
+        assert bench.do(asked.BeginAttempt(step_id="work", token=token)) == []
+        with pytest.raises(NothingToRetry):
+            bench.do(asked.RetryNow(step_id="work", token=token, reason="now"))
+        assert bench.flow.status == FlowStatus.ACTIVE
 
 
 class TestDispatch:
