@@ -32,6 +32,10 @@ class Migration(migrations.Migration):
         ("commerce", "0011_money_back_is_covered"),
         ("commerce", "0030_chargebacks_end"),
         ("commerce", "0031_what_was_taken_comes_back"),
+        ("commerce", "0030_chargebacks_are_reviewed_and_surpluses_go_back"),
+        ("commerce", "0040_names_for_people"),
+        ("commerce", "0041_lists_find_what_is_asked"),
+        ("commerce", "0050_products_have_one_check"),
     ]
     dependencies = [
         ("ledger", "0001_schema"),
@@ -49,6 +53,7 @@ class Migration(migrations.Migration):
             *chargebacks.TABLES,
             *outbound.TABLES,
         ),
+        *products.RULES,
         *bookings.RULES,
         *vouchers.RULES,
         *invoices.RULES,

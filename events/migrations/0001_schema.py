@@ -17,6 +17,12 @@ class Migration(migrations.Migration):
         ("events", "0005_one_check_for_all_rules_of_a_row"),
         ("events", "0006_append_to_several_streams"),
         ("events", "0030_append_one_event"),
+        ("events", "0002_events_are_found_by_name"),
+        ("events", "0040_appends_cost_less"),
+        ("events", "0041_payloads_are_looked_up_one_by_one"),
+        ("events", "0045_what_is_written_together_is_read_once"),
+        ("events", "0110_names_for_people"),
+        ("events", "0111_lists_find_what_is_asked"),
     ]
     dependencies = []
 

@@ -7,6 +7,7 @@ from events.tables.schema import Tables
 from ledger.migrations.schema import (
     approval_rules,
     approvals,
+    changes,
     credentials,
     delegations,
     entries,
@@ -43,6 +44,22 @@ class Migration(migrations.Migration):
         ("ledger", "0046_legal_holds_and_certificates"),
         ("ledger", "0047_one_trigger_for_a_new_entry"),
         ("ledger", "0065_reasons_beside_entries"),
+        ("ledger", "0002_drop_functions_that_nothing_calls"),
+        ("ledger", "0080_entries_cost_less"),
+        ("ledger", "0090_reasons_are_kept_whole"),
+        ("ledger", "0091_titles_of_approvals_fade"),
+        ("ledger", "0100_policies_in_force_have_a_mark"),
+        ("ledger", "0101_standings_have_one_check"),
+        ("ledger", "0110_names_for_people"),
+        ("ledger", "0111_lists_find_what_is_asked"),
+        ("ledger", "0120_payloads_have_one_check"),
+        ("ledger", "0121_a_change_is_told_in_its_entry"),
+        ("ledger", "0122_entries_have_two_indexes_less"),
+        ("ledger", "0123_checkpoints_vouch_for_events"),
+        ("ledger", "0130_lapsed_voices_count_nowhere"),
+        ("ledger", "0131_the_voice_of_a_delegate_is_marked"),
+        ("ledger", "0132_policies_in_force_are_named"),
+        ("ledger", "0133_entries_are_found_by_an_unusual_end"),
     ]
     dependencies = [
         # Before ours: it changes models that many of ours refer to, and each has to be drawn anew.
@@ -63,10 +80,12 @@ class Migration(migrations.Migration):
             *reversals.TABLES,
         ),
         *entry_rules.RULES,
+        *changes.RULES,
         *credentials.RULES,
         *remarks.RULES,
         *approval_rules.RULES,
         *delegations.RULES,
         *payloads.RULES,
+        *reversals.RULES,
         *seals.RULES,
     ]

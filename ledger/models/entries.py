@@ -126,7 +126,7 @@ class Entry(models.Model):
     authorization_source = models.CharField(max_length=40)
     approval_id = models.UUIDField(null=True, blank=True)
     # Without constraint, here and of a detail: entries are never taken away, and that they are
-    # there when they are referred to is seen to by the triggers of migration 0080.
+    # there when they are referred to is seen to by migrations/schema/entry_rules.py.
     amends = models.ForeignKey(
         "self",
         null=True,
@@ -295,7 +295,7 @@ class Mutation(models.Model):
     reversed_cents = models.BigIntegerField(db_default=0)
 
     class Meta:
-        # The rules are in the trigger of the entry, and its unique ones in migration 0121.
+        # Its rules are in the trigger of the entry, its indexes in migrations/schema/changes.py.
         managed = False
 
     def __str__(self) -> str:

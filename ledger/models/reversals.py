@@ -38,7 +38,7 @@ class ReversalStanding(models.Model):
     steps = models.PositiveIntegerField(db_default=0)
 
     class Meta:
-        # The rules of a row are in its trigger, by name in migrations/0101.
+        # The rules of a row are in its trigger, by name in migrations/schema/reversals.py.
         indexes = [
             models.Index(
                 fields=["until"],

@@ -56,7 +56,7 @@ NOW = "SELECT statement_timestamp()"
 STATE_OF = "SELECT status, kind FROM work WHERE id = %(id)s"
 
 # By functions, which keep a plan that is right however few rows there were when it was made:
-# migrations/0041. They take and return whole rows of `work`.
+# migrations/schema/claiming.py. They take and return whole rows of `work`.
 _CLAIMED = """
 SELECT id, kind, subject, input, input_hash, fence, attempt, lease_until, claimed_at, leased_by,
        failures, max_attempts, crashes, crash_budget, principal, correlation_id, causation_id
@@ -295,7 +295,7 @@ SELECT work.id, work.correlation_id
  LIMIT %(limit)s
 """
 
-# Says once more what may go: migrations/0045.
+# Says once more what may go: migrations/schema/forgetting.py.
 FORGET = "SELECT work_forget(%(ids)s::uuid[])"
 
 WORKER_POLLED = """

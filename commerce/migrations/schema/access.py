@@ -37,7 +37,10 @@ TABLES = [
         ],
         options={
             "verbose_name_plural": "document accesses",
-            "indexes": [models.Index(fields=["granted_at", "id"], name="commerce_accesses_by_age")],
+            "indexes": [
+                models.Index(fields=["granted_at", "id"], name="commerce_accesses_by_age"),
+                models.Index(fields=["grantee"], name="commerce_accesses_by_grantee"),
+            ],
             "constraints": [
                 models.UniqueConstraint(
                     condition=models.Q(("lapsed_at__isnull", True), ("revoked_at__isnull", True)),

@@ -54,6 +54,11 @@ TABLES = [
             "indexes": [
                 models.Index(fields=["created_at", "id"], name="commerce_bookings_by_age"),
                 models.Index(
+                    fields=["external_ref"],
+                    name="commerce_bookings_by_reference",
+                    opclasses=["varchar_pattern_ops"],
+                ),
+                models.Index(
                     condition=models.Q(("status__in", ["awaiting_payment", "on_hold"])),
                     fields=["hold_expires_at"],
                     name="commerce_holds_by_end",
@@ -372,6 +377,7 @@ TABLES = [
             ),
         ],
         options={
+            "verbose_name": "personal data of a traveller",
             "verbose_name_plural": "personal data of travellers",
         },
     ),

@@ -39,7 +39,12 @@ TABLES = [
         ],
         options={
             "indexes": [
-                models.Index(fields=["noted_at", "id"], name="commerce_chargebacks_by_age")
+                models.Index(fields=["noted_at", "id"], name="commerce_chargebacks_by_age"),
+                models.Index(
+                    fields=["provider_ref"],
+                    name="commerce_chargebacks_by_ref",
+                    opclasses=["varchar_pattern_ops"],
+                ),
             ],
             "constraints": [
                 models.UniqueConstraint(
@@ -148,8 +153,35 @@ TABLES = [
             ],
         },
     ),
+    migrations.CreateModel(
+        name="ChargebackReview",
+        fields=[
+            (
+                "chargeback",
+                models.OneToOneField(
+                    on_delete=django.db.models.deletion.PROTECT,
+                    primary_key=True,
+                    related_name="review",
+                    serialize=False,
+                    to="commerce.chargeback",
+                ),
+            ),
+            ("reason", models.CharField(max_length=200)),
+            ("occurred_at", models.DateTimeField()),
+            ("noted_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+        ],
+        options={
+            "constraints": [
+                models.CheckConstraint(
+                    condition=models.Q(("reason", ""), _negated=True),
+                    name="commerce_review_has_a_reason",
+                )
+            ],
+        },
+    ),
 ]
 
+# A refund of a surplus is of no payment: it is held against the end of the chargeback instead.
 # The row of the payment is locked first, so that of two transactions that would both fit the
 # second sees what the first took. A refund that ends, one way or the other, holds no more than
 # before: it is not looked at, and so takes no lock that a chargeback waits for.
@@ -165,8 +197,8 @@ BEGIN
   subject := coalesce(to_jsonb(NEW)->>'payment_id', to_jsonb(NEW)->>'id')::uuid;
   SELECT amount_cents, charged_back_cents INTO paid, counted
     FROM commerce_payment WHERE id = subject FOR UPDATE;
-  SELECT coalesce(sum(amount_cents), 0) INTO held
-    FROM commerce_refund WHERE payment_id = subject AND status <> 'failed';
+  SELECT coalesce(sum(amount_cents), 0) INTO held FROM commerce_refund
+   WHERE payment_id = subject AND status <> 'failed' AND surplus_of_id IS NULL;
   SELECT coalesce(sum(charged_back_cents), 0) INTO taken
     FROM commerce_chargeback WHERE payment_id = subject;
   IF counted <> taken THEN
@@ -236,6 +268,39 @@ DROP TRIGGER commerce_resolution_returns ON commerce_chargebackresolution;
 DROP FUNCTION commerce_check_resolution();
 """
 
+# Locks the row of the payment first, as whoever refunds it otherwise does.
+SURPLUS = """
+CREATE FUNCTION commerce_check_surplus() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  surplus bigint;
+  held bigint;
+BEGIN
+  PERFORM FROM commerce_payment WHERE id = NEW.payment_id FOR UPDATE;
+  SELECT surplus_cents INTO surplus FROM commerce_chargebackresolution s
+    JOIN commerce_chargeback c ON c.id = s.chargeback_id
+   WHERE s.chargeback_id = NEW.surplus_of_id AND c.payment_id = NEW.payment_id;
+  SELECT coalesce(sum(amount_cents), 0) INTO held FROM commerce_refund
+   WHERE surplus_of_id = NEW.surplus_of_id AND status <> 'failed';
+  IF held > coalesce(surplus, 0) THEN
+    RAISE EXCEPTION 'chargeback %: a surplus of %, % held by refunds',
+      NEW.surplus_of_id, surplus, held
+      USING ERRCODE = 'integrity_constraint_violation',
+            CONSTRAINT = 'commerce_surplus_is_covered';
+  END IF;
+  RETURN NULL;
+END $$;
+
+CREATE CONSTRAINT TRIGGER commerce_surplus_is_covered AFTER INSERT OR UPDATE ON commerce_refund
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+  WHEN (NEW.surplus_of_id IS NOT NULL AND NEW.status <> 'failed')
+  EXECUTE FUNCTION commerce_check_surplus();
+"""
+
+SURPLUS_UNCOVERED = """
+DROP TRIGGER commerce_surplus_is_covered ON commerce_refund;
+DROP FUNCTION commerce_check_surplus();
+"""
+
 RULES = [
     AppendOnly("commerce_chargeback"),
     Accountable("commerce_chargeback", target="chargeback", on="INSERT"),
@@ -243,4 +308,7 @@ RULES = [
     AppendOnly("commerce_chargebackresolution"),
     Accountable("commerce_chargebackresolution", target="chargeback", on="INSERT"),
     migrations.RunSQL(RETURNED, UNRETURNED),
+    migrations.RunSQL(SURPLUS, SURPLUS_UNCOVERED),
+    AppendOnly("commerce_chargebackreview"),
+    Accountable("commerce_chargebackreview", target="chargeback", on="INSERT"),
 ]

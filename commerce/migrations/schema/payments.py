@@ -65,7 +65,14 @@ TABLES = [
             ("charged_back_cents", models.BigIntegerField(default=0)),
         ],
         options={
-            "indexes": [models.Index(fields=["created_at", "id"], name="commerce_payments_by_age")],
+            "indexes": [
+                models.Index(fields=["created_at", "id"], name="commerce_payments_by_age"),
+                models.Index(
+                    fields=["reference"],
+                    name="commerce_payments_by_reference",
+                    opclasses=["varchar_pattern_ops"],
+                ),
+            ],
             "constraints": [
                 models.CheckConstraint(
                     condition=models.Q(
@@ -282,6 +289,16 @@ TABLES = [
                     to="commerce.payment",
                 ),
             ),
+            (
+                "surplus_of",
+                models.ForeignKey(
+                    blank=True,
+                    null=True,
+                    on_delete=django.db.models.deletion.PROTECT,
+                    related_name="refunds",
+                    to="commerce.chargebackresolution",
+                ),
+            ),
         ],
         options={
             "indexes": [models.Index(fields=["created_at", "id"], name="commerce_refunds_by_age")],
@@ -342,6 +359,17 @@ TABLES = [
                         _connector="OR",
                     ),
                     name="commerce_refund_failure_says_why",
+                ),
+                models.CheckConstraint(
+                    condition=models.Q(
+                        ("surplus_of", None),
+                        models.Q(
+                            ("credit_note", None),
+                            models.Q(("method", "processor_reversal"), _negated=True),
+                        ),
+                        _connector="OR",
+                    ),
+                    name="commerce_refund_of_a_surplus_is_of_nothing_else",
                 ),
             ],
         },

@@ -5,6 +5,7 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import events.ids
+from events.tables.row_rules import RulesOnWrite
 
 TABLES = [
     migrations.CreateModel(
@@ -47,36 +48,6 @@ TABLES = [
         ],
         options={
             "indexes": [models.Index(fields=["created_at", "id"], name="commerce_products_by_age")],
-            "constraints": [
-                models.CheckConstraint(
-                    condition=models.Q(("status__in", ["draft", "active", "archived"])),
-                    name="commerce_product_status_is_known",
-                ),
-                models.CheckConstraint(
-                    condition=models.Q(("currency__regex", "^[A-Z]{3}$")),
-                    name="commerce_product_currency_is_iso",
-                ),
-                models.CheckConstraint(
-                    condition=models.Q(("name", ""), _negated=True),
-                    name="commerce_product_has_a_name",
-                ),
-                models.CheckConstraint(
-                    condition=models.Q(("sell_amount_cents__gte", 0)),
-                    name="commerce_product_price_is_not_negative",
-                ),
-                models.CheckConstraint(
-                    condition=models.Q(
-                        ("cost_amount_cents__isnull", True),
-                        ("cost_amount_cents__gte", 0),
-                        _connector="OR",
-                    ),
-                    name="commerce_product_cost_is_not_negative",
-                ),
-                models.CheckConstraint(
-                    condition=models.Q(("revision__gte", 1)),
-                    name="commerce_product_revision_counts_from_one",
-                ),
-            ],
         },
     ),
     migrations.CreateModel(
@@ -157,4 +128,33 @@ TABLES = [
             ],
         },
     ),
+]
+
+PRODUCT = RulesOnWrite(
+    "commerce_product",
+    columns={
+        "status": "text", "currency": "text", "name": "text", "sell_amount_cents": "bigint",
+        "cost_amount_cents": "bigint", "duration_minutes": "int", "revision": "int",
+    },
+    rules={
+        "commerce_product_status_is_known": "status IN ('active', 'archived', 'draft')",
+        "commerce_product_currency_is_iso": "currency ~ '^[A-Z]{3}$'",
+        "commerce_product_has_a_name": "name <> ''",
+        "commerce_product_price_is_not_negative": "sell_amount_cents >= 0",
+        "commerce_product_cost_is_not_negative": "cost_amount_cents >= 0",
+        "commerce_product_duration_is_not_negative": "duration_minutes >= 0",
+        "commerce_product_revision_counts_from_one": "revision >= 1",
+    },
+)  # fmt: skip
+
+# What Django makes of a count.
+WITHOUT_A_CHECK = """
+ALTER TABLE commerce_product
+  DROP CONSTRAINT commerce_product_duration_minutes_check,
+  DROP CONSTRAINT commerce_product_revision_check
+"""
+
+RULES = [
+    migrations.RunSQL(WITHOUT_A_CHECK, migrations.RunSQL.noop),
+    PRODUCT,
 ]

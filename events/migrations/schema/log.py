@@ -1,11 +1,13 @@
 """The tables of the log: events in streams, their places in the feed, and what they are kept with."""
 
+import django.contrib.postgres.fields
+import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
 from events.tables.append_only import AppendOnly
-from events.tables.row_rules import RowRules
+from events.tables.row_rules import RulesOnInsert
 
 TABLES = [
     migrations.CreateModel(
@@ -41,6 +43,7 @@ TABLES = [
             (
                 "payload",
                 models.ForeignKey(
+                    db_constraint=False,
                     db_index=False,
                     null=True,
                     on_delete=django.db.models.deletion.PROTECT,
@@ -50,8 +53,32 @@ TABLES = [
             ),
         ],
         options={
+            "verbose_name": "event",
             "db_table": "events_event",
-            "indexes": [models.Index(fields=["correlation_id"], name="events_by_correlation")],
+            "indexes": [
+                models.Index(fields=["correlation_id"], name="events_by_correlation"),
+                django.contrib.postgres.indexes.BrinIndex(
+                    autosummarize=True,
+                    fields=["name"],
+                    name="events_by_name",
+                    opclasses=["text_bloom_ops"],
+                    pages_per_range=32,
+                ),
+                django.contrib.postgres.indexes.BrinIndex(
+                    django.contrib.postgres.indexes.OpClass(
+                        models.Func(
+                            models.F("name"),
+                            models.Value("."),
+                            models.Value(1),
+                            function="split_part",
+                        ),
+                        name="text_bloom_ops",
+                    ),
+                    autosummarize=True,
+                    name="events_by_family",
+                    pages_per_range=32,
+                ),
+            ],
             "constraints": [
                 models.UniqueConstraint(
                     fields=("stream", "sequence"), name="events_one_event_per_sequence"
@@ -75,9 +102,16 @@ TABLES = [
                     to="events.storedevent",
                 ),
             ),
+            (
+                "others",
+                django.contrib.postgres.fields.ArrayField(
+                    base_field=models.BigIntegerField(), null=True, size=None
+                ),
+            ),
         ],
         options={
-            "verbose_name_plural": "unsequenced",
+            "verbose_name": "event without a position",
+            "verbose_name_plural": "events without a position",
             "db_table": "events_unsequenced",
         },
     ),
@@ -137,7 +171,20 @@ ALTER TABLE events_unsequenced SET (
 )
 """
 
-EVENT = RowRules(
+# Payloads are never taken away: whether an event has its payload is looked up as it comes in, and
+# not again by a foreign key at the end of the transaction. In two conditions: with the look at the
+# table in it, the first would be a statement.
+WITH_ITS_PAYLOAD = """
+  IF NEW.payload_id IS NOT NULL THEN
+    IF NOT EXISTS (SELECT FROM events_payload WHERE hash = NEW.payload_id) THEN
+      RAISE EXCEPTION 'there is no payload %', NEW.payload_id
+        USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'events_event_has_its_payload',
+              TABLE = 'events_event';
+    END IF;
+  END IF;
+"""
+
+EVENT = RulesOnInsert(
     "events_event",
     columns={
         "sequence": "int",
@@ -158,6 +205,7 @@ EVENT = RowRules(
         "'system')",
         "events_data_is_inline_or_by_hash": "(data IS NULL) <> (payload_id IS NULL)",
     },
+    then=WITH_ITS_PAYLOAD,
 )  # fmt: skip
 
 RULES = [

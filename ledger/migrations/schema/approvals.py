@@ -410,6 +410,7 @@ TABLES = [
                     to="ledger.entry",
                 ),
             ),
+            ("as_delegate", models.BooleanField(db_default=False)),
         ],
         options={
             "constraints": [
@@ -432,6 +433,26 @@ TABLES = [
                     condition=models.Q(("human", ""), _negated=True),
                     name="ledger_vote_is_of_a_person",
                 ),
+            ],
+        },
+    ),
+    migrations.CreateModel(
+        name="PoliciesInForce",
+        fields=[
+            (
+                "id",
+                models.SmallIntegerField(
+                    db_default=1, editable=False, primary_key=True, serialize=False
+                ),
+            ),
+            ("mark", models.UUIDField(editable=False)),
+        ],
+        options={
+            "verbose_name_plural": "policies in force",
+            "constraints": [
+                models.CheckConstraint(
+                    condition=models.Q(("id", 1)), name="ledger_policies_in_force_are_one"
+                )
             ],
         },
     ),

@@ -73,6 +73,7 @@ TABLES = [
             ("reason", models.CharField(max_length=500)),
         ],
         options={
+            "verbose_name_plural": "agent switches",
             "constraints": [
                 models.CheckConstraint(
                     condition=models.Q(("id", 1)), name="ledger_agent_switch_is_one"

@@ -1,4 +1,4 @@
-"""One trigger for all that a new entry, and its detail, has to be: ADR 0019 says why.
+"""One trigger for all that a new entry, and the change in it, has to be: ADR 0019 says why.
 
 And what triggers of accountable tables call: see ledger.accountable.
 """
@@ -7,6 +7,7 @@ from django.db import migrations
 
 from events.tables.append_only import AppendOnly
 from events.tables.row_rules import RulesOnInsert
+from ledger.migrations.schema.changes import CHANGE
 
 # A savepoint that is rolled back takes the note along, as it does the change.
 ON_RECORD = """
@@ -39,8 +40,36 @@ DROP FUNCTION ledger_demand_entry();
 DROP FUNCTION ledger_note_change();
 """
 
-# The change comes before its entry, so that it can be looked for at once.
-ENTRY_THEN = """
+_OF_A_CHANGE = ", ".join(
+    "NEW.id" if name == "entry_id" else f"NEW.{name}" for name in CHANGE.columns
+)
+
+# The change comes before its entry, so that it can be looked for at once. What is undone is there
+# before the row is: so the graph of reversals has no cycle.
+ENTRY_THEN = f"""
+  broken := ledger_mutation_broken_rule({_OF_A_CHANGE});
+  IF broken IS NOT NULL THEN
+    RAISE EXCEPTION 'new row for relation "ledger_entry" violates check constraint "%"', broken
+      USING ERRCODE = 'check_violation', CONSTRAINT = broken, TABLE = 'ledger_entry';
+  END IF;
+  IF NEW.reverses_id IS NOT NULL THEN
+    IF NOT EXISTS (
+      SELECT FROM ledger_entry WHERE id = NEW.reverses_id AND action_kind <> 'read'
+    ) THEN
+      RAISE EXCEPTION 'entry % undoes %, which records no change before it',
+                      NEW.id, NEW.reverses_id
+        USING ERRCODE = 'integrity_constraint_violation',
+              CONSTRAINT = 'ledger_reversal_has_an_original';
+    END IF;
+    IF EXISTS (
+      SELECT FROM ledger_entry WHERE id = NEW.reverses_id AND reversal_kind = 'none'
+    ) THEN
+      RAISE EXCEPTION 'entry % undoes %, which declares no way back', NEW.id, NEW.reverses_id
+        USING ERRCODE = 'integrity_constraint_violation',
+              CONSTRAINT = 'ledger_reversal_has_an_original';
+    END IF;
+  END IF;
+
   -- Before the row is there: so what undoes and what amends has no cycle.
   IF NEW.amends_id IS NOT NULL THEN
     IF NOT EXISTS (SELECT FROM ledger_entry WHERE id = NEW.amends_id) THEN
@@ -87,28 +116,6 @@ ENTRY_THEN = """
   INSERT INTO ledger_unsealed (entry_id) VALUES (NEW.id);
 """
 
-# Before the row is there: so the graph of reversals has no cycle, however its rows come in.
-MUTATION_THEN = """
-  IF NEW.reverses_id IS NOT NULL THEN
-    DECLARE original ledger_mutation;
-    BEGIN
-      SELECT * INTO original FROM ledger_mutation WHERE entry_id = NEW.reverses_id;
-      IF NOT FOUND THEN
-        RAISE EXCEPTION 'entry % undoes %, which records no change before it',
-                        NEW.entry_id, NEW.reverses_id
-          USING ERRCODE = 'integrity_constraint_violation',
-                CONSTRAINT = 'ledger_reversal_has_an_original';
-      END IF;
-      IF original.reversal_kind = 'none' THEN
-        RAISE EXCEPTION 'entry % undoes %, which declares no way back',
-                        NEW.entry_id, NEW.reverses_id
-          USING ERRCODE = 'integrity_constraint_violation',
-                CONSTRAINT = 'ledger_reversal_has_an_original';
-      END IF;
-    END;
-  END IF;
-"""
-
 ENTRY = RulesOnInsert(
     "ledger_entry",
     columns={
@@ -141,40 +148,9 @@ ENTRY = RulesOnInsert(
     then=ENTRY_THEN,
 )  # fmt: skip
 
-MUTATION = RulesOnInsert(
-    "ledger_mutation",
-    columns={
-        "entry_id": "uuid", "reversal_kind": "text", "reversal_command_id": "text",
-        "reversal_amount_cents": "bigint", "reverses_id": "uuid", "reversal_step": "text",
-        "reversal_number": "int", "reversal_outcome": "text", "reversed_cents": "bigint",
-        "reversal_command_version": "int",
-    },
-    rules={
-        "ledger_mutation_reversal_is_known": "reversal_kind IN ('compensate', 'domain_command', "
-        "'none', 'revert')",
-        "ledger_mutation_names_what_undoes_it": "(reversal_kind = 'none') = "
-        "(reversal_command_id = '')",
-        "ledger_mutation_declared_amount_is_positive": "reversal_amount_cents > 0",
-        "ledger_reversal_step_has_an_original": "reverses_id IS NULL AND reversal_step = '' "
-        "AND reversal_number IS NULL OR reverses_id IS NOT NULL AND reversal_number >= 1 "
-        "AND reversal_step <> ''",
-        "ledger_reversal_outcome_fits_its_step": "CASE "
-        "WHEN reversal_step IN ('completed', 'settled') "
-        "THEN reversal_outcome IN ('full', 'partial') "
-        "WHEN reversal_step IN ('failed', 'returned') THEN reversal_outcome = 'failed' "
-        "ELSE reversal_outcome = '' END",
-        "ledger_reversed_amount_is_not_negative": "reversed_cents >= 0",
-        "ledger_mutation_does_not_reverse_itself": "reverses_id <> entry_id",
-        "ledger_reversal_version_starts_at_one": "reversal_command_version >= 1",
-    },
-    then=MUTATION_THEN,
-)  # fmt: skip
-
 RULES = [
     migrations.RunSQL(ON_RECORD, FORGET_ON_RECORD),
     ENTRY,
-    MUTATION,
     AppendOnly("ledger_entry"),
-    AppendOnly("ledger_mutation"),
     AppendOnly("ledger_disclosure"),
 ]

@@ -5,6 +5,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import events.ids
+from events.tables.row_rules import RulesOnWrite
 from ledger.accountable import Accountable
 
 TABLES = [
@@ -36,6 +37,7 @@ TABLES = [
             ),
         ],
         options={
+            "indexes": [models.Index(fields=["subject"], name="ledger_keys_of_subject")],
             "constraints": [
                 models.UniqueConstraint(
                     condition=models.Q(("destroyed_at", None)),
@@ -183,6 +185,8 @@ TABLES = [
             (
                 "entry",
                 models.ForeignKey(
+                    db_constraint=False,
+                    db_index=False,
                     on_delete=django.db.models.deletion.PROTECT,
                     related_name="payloads",
                     to="ledger.entry",
@@ -192,6 +196,7 @@ TABLES = [
                 "redacted_by",
                 models.ForeignKey(
                     blank=True,
+                    db_index=False,
                     null=True,
                     on_delete=django.db.models.deletion.PROTECT,
                     related_name="redactions",
@@ -202,6 +207,7 @@ TABLES = [
                 "key",
                 models.ForeignKey(
                     blank=True,
+                    db_index=False,
                     null=True,
                     on_delete=django.db.models.deletion.PROTECT,
                     related_name="payloads",
@@ -221,78 +227,18 @@ TABLES = [
                     fields=["entry"],
                     name="ledger_erasure_certificates",
                 ),
+                models.Index(
+                    condition=models.Q(("key__isnull", False)),
+                    fields=["key"],
+                    name="ledger_payloads_of_key",
+                ),
+                models.Index(
+                    condition=models.Q(("redacted_by__isnull", False)),
+                    fields=["redacted_by"],
+                    name="ledger_payloads_redacted_by",
+                ),
             ],
             "constraints": [
-                models.CheckConstraint(
-                    condition=models.Q(
-                        (
-                            "kind__in",
-                            [
-                                "after",
-                                "before",
-                                "command_input",
-                                "command_result",
-                                "diff",
-                                "reversal_args",
-                                "target_snapshot",
-                            ],
-                        )
-                    ),
-                    name="ledger_payload_kind_is_known",
-                ),
-                models.CheckConstraint(
-                    condition=models.Q(
-                        ("redaction__in", ["crypto_shredded", "none", "redacted", "tombstoned"])
-                    ),
-                    name="ledger_payload_redaction_is_known",
-                ),
-                models.CheckConstraint(
-                    condition=models.Q(
-                        (
-                            "retention__in",
-                            ["approval-snapshot-2y", "finance-10y", "ops-400d", "pii-90d"],
-                        )
-                    ),
-                    name="ledger_payload_retention_is_known",
-                ),
-                models.CheckConstraint(
-                    condition=models.Q(("digest__regex", "^[0-9a-f]{64}$")),
-                    name="ledger_payload_is_digested",
-                ),
-                models.CheckConstraint(
-                    condition=models.Q(
-                        models.Q(("retention__in", ["pii-90d"]), _negated=True),
-                        ("key__isnull", False),
-                        _connector="OR",
-                    ),
-                    name="ledger_personal_payload_has_a_subject",
-                ),
-                models.CheckConstraint(
-                    condition=models.Q(
-                        models.Q(
-                            ("redacted_at", None), ("redacted_by", None), ("redaction", "none")
-                        ),
-                        models.Q(
-                            models.Q(("redaction", "none"), _negated=True),
-                            ("redacted_at__isnull", False),
-                            ("redacted_by__isnull", False),
-                        ),
-                        _connector="OR",
-                    ),
-                    name="ledger_payload_redaction_is_on_record",
-                ),
-                models.CheckConstraint(
-                    condition=models.Q(
-                        models.Q(
-                            ("content__isnull", False), ("redaction__in", ["none", "redacted"])
-                        ),
-                        models.Q(
-                            ("content", None), ("redaction__in", ["crypto_shredded", "tombstoned"])
-                        ),
-                        _connector="OR",
-                    ),
-                    name="ledger_payload_that_is_gone_is_empty",
-                ),
                 models.UniqueConstraint(
                     fields=("entry", "kind", "schema_tag"), name="ledger_payload_is_kept_once"
                 ),
@@ -300,6 +246,42 @@ TABLES = [
         },
     ),
 ]
+
+# The entry comes first, and is never taken away; ledger_payload_only_fades lets none change.
+OF_AN_ENTRY = """
+  IF TG_OP = 'INSERT' THEN
+    IF NOT EXISTS (SELECT FROM ledger_entry WHERE id = NEW.entry_id) THEN
+      RAISE EXCEPTION 'there is no entry %, which refers to this', NEW.entry_id
+        USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'ledger_payload_is_of_an_entry',
+              TABLE = 'ledger_payload';
+    END IF;
+  END IF;
+"""
+
+PAYLOAD = RulesOnWrite(
+    "ledger_payload",
+    columns={
+        "kind": "text", "retention": "text", "digest": "text", "content": "bytea",
+        "key_id": "uuid", "redaction": "text", "redacted_at": "timestamptz",
+        "redacted_by_id": "uuid",
+    },
+    rules={
+        "ledger_payload_kind_is_known": "kind IN ('after', 'before', 'command_input', "
+        "'command_result', 'diff', 'reversal_args', 'target_snapshot')",
+        "ledger_payload_redaction_is_known": "redaction IN ('crypto_shredded', 'none', "
+        "'redacted', 'tombstoned')",
+        "ledger_payload_retention_is_known": "retention IN ('approval-snapshot-2y', "
+        "'finance-10y', 'ops-400d', 'pii-90d')",
+        "ledger_payload_is_digested": "digest ~ '^[0-9a-f]{64}$'",
+        "ledger_personal_payload_has_a_subject": "retention <> 'pii-90d' OR key_id IS NOT NULL",
+        "ledger_payload_redaction_is_on_record": "CASE WHEN redaction = 'none' "
+        "THEN redacted_at IS NULL AND redacted_by_id IS NULL "
+        "ELSE redacted_at IS NOT NULL AND redacted_by_id IS NOT NULL END",
+        "ledger_payload_that_is_gone_is_empty": "(content IS NULL) = "
+        "(redaction IN ('crypto_shredded', 'tombstoned'))",
+    },
+    then=OF_AN_ENTRY,
+)  # fmt: skip
 
 # What an entry refers to can lose its content, step by step, and nothing else about it changes.
 FADE = """
@@ -347,6 +329,7 @@ DROP FUNCTION ledger_subject_key_only_ends();
 """
 
 RULES = [
+    PAYLOAD,
     migrations.RunSQL(FADE, UNDO),
     Accountable("ledger_payload", target="payload", on="UPDATE"),
     Accountable("ledger_subjectkey", target="subject", on="UPDATE OF destroyed_at"),

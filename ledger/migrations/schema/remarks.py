@@ -19,7 +19,7 @@ TABLES = [
                     to="ledger.entry",
                 ),
             ),
-            ("text", models.CharField(max_length=500, null=True)),
+            ("text", models.TextField(null=True)),
             ("salt", models.BinaryField(null=True)),
             ("erased_at", models.DateTimeField(blank=True, null=True)),
             (

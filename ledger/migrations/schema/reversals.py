@@ -2,8 +2,9 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
-import django.db.models.expressions
 from django.db import migrations, models
+
+from events.tables.row_rules import RulesOnWrite
 
 TABLES = [
     migrations.CreateModel(
@@ -12,6 +13,7 @@ TABLES = [
             (
                 "entry",
                 models.OneToOneField(
+                    db_constraint=False,
                     on_delete=django.db.models.deletion.PROTECT,
                     primary_key=True,
                     related_name="standing",
@@ -86,72 +88,58 @@ TABLES = [
                     name="ledger_standings_with_requests",
                 ),
             ],
-            "constraints": [
-                models.CheckConstraint(
-                    condition=models.Q(
-                        (
-                            "state__in",
-                            [
-                                "available",
-                                "completed",
-                                "expired",
-                                "failed",
-                                "not_reversible",
-                                "requested",
-                                "running",
-                            ],
-                        )
-                    ),
-                    name="ledger_standing_state_is_known",
-                ),
-                models.CheckConstraint(
-                    condition=models.Q(("outcome__in", ["", "failed", "full", "partial"])),
-                    name="ledger_standing_outcome_is_known",
-                ),
-                models.CheckConstraint(
-                    condition=models.Q(("done_cents__gte", 0), ("running_cents__gte", 0)),
-                    name="ledger_standing_amounts_are_not_negative",
-                ),
-                models.CheckConstraint(
-                    condition=models.Q(
-                        ("amount_cents", None),
-                        (
-                            "amount_cents__gte",
-                            django.db.models.expressions.CombinedExpression(
-                                models.F("done_cents"), "+", models.F("running_cents")
-                            ),
-                        ),
-                        _connector="OR",
-                    ),
-                    name="ledger_reversals_never_exceed_the_original",
-                ),
-                models.CheckConstraint(
-                    condition=models.Q(
-                        models.Q(("state", "running"), ("running__gt", 0)),
-                        models.Q(models.Q(("state", "running"), _negated=True), ("running", 0)),
-                        _connector="OR",
-                    ),
-                    name="ledger_standing_running_has_something_under_way",
-                ),
-                models.CheckConstraint(
-                    condition=models.Q(
-                        models.Q(("state", "completed"), _negated=True),
-                        models.Q(
-                            ("outcome__in", ["full", "partial"]), ("reversed_by__isnull", False)
-                        ),
-                        _connector="OR",
-                    ),
-                    name="ledger_standing_completed_says_by_what",
-                ),
-                models.CheckConstraint(
-                    condition=models.Q(
-                        models.Q(("state", "requested"), _negated=True),
-                        models.Q(("requests", []), _negated=True),
-                        _connector="OR",
-                    ),
-                    name="ledger_standing_requested_says_under_what",
-                ),
-            ],
         },
     ),
+]
+
+# The entry comes first, be it in the same statement; and it is never taken away.
+OF_AN_ENTRY = """
+  IF TG_OP = 'INSERT' THEN
+    IF NOT EXISTS (SELECT FROM ledger_entry WHERE id = NEW.entry_id) THEN
+      RAISE EXCEPTION 'there is no entry %, whose standing this is', NEW.entry_id
+        USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'ledger_standing_is_of_an_entry',
+              TABLE = 'ledger_reversalstanding';
+    END IF;
+  ELSIF NEW.entry_id <> OLD.entry_id THEN
+    RAISE EXCEPTION 'the standing of entry % is that of no other', OLD.entry_id
+      USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'ledger_standing_is_of_an_entry',
+            TABLE = 'ledger_reversalstanding';
+  END IF;
+"""
+
+STANDING = RulesOnWrite(
+    "ledger_reversalstanding",
+    columns={
+        "state": "text", "outcome": "text", "amount_cents": "bigint", "done_cents": "bigint",
+        "running": "int", "running_cents": "bigint", "reversed_by_id": "uuid",
+        "requests": "uuid[]", "steps": "int",
+    },
+    rules={
+        "ledger_standing_state_is_known": "state IN ('available', 'completed', 'expired', "
+        "'failed', 'not_reversible', 'requested', 'running')",
+        "ledger_standing_outcome_is_one": "outcome = '' OR outcome IN ('failed', 'full', "
+        "'partial')",
+        "ledger_standing_amounts_are_not_negative": "done_cents >= 0 AND running_cents >= 0",
+        "ledger_reversals_never_exceed_the_original": "amount_cents >= done_cents + running_cents",
+        # So there are never less than none.
+        "ledger_standing_running_has_something_under_way": "CASE WHEN state = 'running' "
+        "THEN running > 0 ELSE running = 0 END",
+        "ledger_standing_completed_says_by_what": "state <> 'completed' "
+        "OR outcome IN ('full', 'partial') AND reversed_by_id IS NOT NULL",
+        "ledger_standing_requested_says_under_what": "state <> 'requested' OR requests <> '{}'",
+        "ledger_standing_counts_from_zero": "steps >= 0",
+    },
+    then=OF_AN_ENTRY,
+)  # fmt: skip
+
+# What Django makes of a count.
+WITHOUT_A_CHECK = """
+ALTER TABLE ledger_reversalstanding
+  DROP CONSTRAINT ledger_reversalstanding_running_check,
+  DROP CONSTRAINT ledger_reversalstanding_steps_check
+"""
+
+RULES = [
+    migrations.RunSQL(WITHOUT_A_CHECK, migrations.RunSQL.noop),
+    STANDING,
 ]

@@ -23,7 +23,8 @@ TABLES = [
             ),
         ],
         options={
-            "verbose_name_plural": "unsealed",
+            "verbose_name": "entry without a seal",
+            "verbose_name_plural": "entries without a seal",
         },
     ),
     migrations.CreateModel(
@@ -41,7 +42,8 @@ TABLES = [
             ),
         ],
         options={
-            "verbose_name_plural": "sealed",
+            "verbose_name": "place in the seals",
+            "verbose_name_plural": "places in the seals",
             "constraints": [
                 models.CheckConstraint(
                     condition=models.Q(("position__gte", 1)), name="ledger_position_starts_at_one"
@@ -111,6 +113,8 @@ TABLES = [
                     to="ledger.signingkey",
                 ),
             ),
+            ("events_through", models.BigIntegerField(null=True)),
+            ("events_digest", models.CharField(max_length=64, null=True)),
         ],
         options={
             "indexes": [models.Index(fields=["sealed_at"], name="ledger_checkpoints_by_time")],
@@ -124,6 +128,16 @@ TABLES = [
                         ("previous__regex", "^[0-9a-f]{64}$"), ("root__regex", "^[0-9a-f]{64}$")
                     ),
                     name="ledger_checkpoint_is_hex",
+                ),
+                models.CheckConstraint(
+                    condition=models.Q(
+                        models.Q(("events_digest", None), ("events_through", None)),
+                        models.Q(
+                            ("events_digest__regex", "^[0-9a-f]{64}$"), ("events_through__gte", 0)
+                        ),
+                        _connector="OR",
+                    ),
+                    name="ledger_checkpoint_of_events_is_whole",
                 ),
             ],
         },

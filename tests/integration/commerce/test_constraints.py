@@ -1,10 +1,10 @@
 """The database says again what the code says. Names are sentences, because people read them."""
 
-from importlib import import_module
-
 import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
+
+from commerce.migrations.schema import products
 
 _CHARGEBACK = (
     "INSERT INTO commerce_chargeback (id, payment_id, provider, currency, occurred_at, noted_at, "
@@ -132,9 +132,7 @@ BROKEN = {
     ),
 }
 
-RULES_OF_PRODUCTS = list(
-    import_module("commerce.migrations.0050_products_have_one_check").PRODUCT.rules
-)
+RULES_OF_PRODUCTS = list(products.PRODUCT.rules)
 
 
 @pytest.mark.django_db

@@ -26,7 +26,7 @@ from events.tables.migration_status import Difference, SchemaDiffers
 from tests.integration.ledger.conftest import client_with, issue
 from tests.live import PATIENCE_S, environment_of_the_tests
 
-[_LEAF] = MigrationLoader(None).graph.leaf_nodes("ledger")
+[_LEAF] = MigrationLoader(None).graph.leaf_nodes("auth")
 NEWEST = ".".join(_LEAF)
 TOMORROW = "ledger.9999_of_tomorrow"
 OF_OLDER = f"The database lacks 1 migration ({NEWEST}). Type `python3 manage.py migrate`."
@@ -124,7 +124,7 @@ class TestACommand:
 
     @pytest.mark.usefixtures("older")
     def test_that_shows_migrations_runs_all_the_same(self, tmp_path: Path) -> None:
-        code, said = ran(tmp_path / "log", "manage", "showmigrations", "ledger")
+        code, said = ran(tmp_path / "log", "manage", "showmigrations", "auth")
 
         assert code == 0
         assert f"[ ] {NEWEST.partition('.')[2]}" in said

@@ -16,7 +16,7 @@ from events.tables.migration_status import SchemaDiffers
 pytestmark = pytest.mark.django_db
 
 SCHEMA = "0001_schema"
-LAST_OF_BEFORE = "0065_reasons_beside_entries"
+LAST_OF_BEFORE = "0133_entries_are_found_by_an_unusual_end"
 
 
 def forget(**which: str) -> None:

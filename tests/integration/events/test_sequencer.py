@@ -3,7 +3,6 @@
 import signal
 import threading
 from collections.abc import Callable
-from importlib import import_module
 
 import pytest
 from django.db import connection, transaction
@@ -20,8 +19,6 @@ from tests.live import PATIENCE_S, environment_of_the_tests, eventually
 WRITERS = 16
 COMMITS = 15
 EVENTS = WRITERS * COMMITS * 3 // 2
-
-to_migrate = import_module("events.migrations.0040_appends_cost_less")
 
 AtOnce = Callable[[int, Callable[[int], None]], list[None]]
 
@@ -79,17 +76,6 @@ class TestSequenceOnce:
         feed = [each.event_id for each in selectors.feed(after=0)]
         assert feed == [each.event_id for each in [*several, one, *more]]
         assert invariants.every_event_has_its_place() == []
-
-    def test_goes_on_with_a_queue_from_before_appends_had_one_row(self) -> None:
-        emitted = emit_several(3)
-        with connection.cursor() as cursor:
-            cursor.execute(to_migrate.SPREAD_OUT)  # A row for each event, as it was.
-        assert Unsequenced.objects.filter(others=None).count() == 3
-        emitted += emit_several(2, tally="t2")
-
-        assert [sequencer.sequence_once(limit=2) for _ in range(3)] == [2, 3, 0]
-        feed = selectors.feed(after=0)
-        assert [each.event_id for each in feed] == [each.event_id for each in emitted]
 
     def test_leaves_the_work_to_a_sequencer_that_is_at_it(self) -> None:
         emit(1)

@@ -16,6 +16,12 @@ class Migration(migrations.Migration):
         ("flows", "0012_steps_await_approvals"),
         ("flows", "0013_starts_are_paused_with_their_declarer"),
         ("flows", "0014_originals_find_their_forks"),
+        ("flows", "0002_flows_are_found_by_goal"),
+        ("flows", "0050_names_for_people"),
+        ("flows", "0051_lists_find_what_is_asked"),
+        ("flows", "0065_flows_undone_by_their_parent"),
+        ("flows", "0066_nobody_awaits_what_has_ended"),
+        ("flows", "0067_flows_undone_in_part"),
     ]
     dependencies = [
         ("ledger", "0001_schema"),

@@ -12,6 +12,8 @@ class Migration(migrations.Migration):
     replaces = [
         ("webhooks", "0001_subscriptions_and_deliveries"),
         ("webhooks", "0002_the_delivery_log_only_grows"),
+        ("webhooks", "0002_deliveries_are_found_by_event_and_fate"),
+        ("webhooks", "0003_bodies_are_let_go"),
     ]
     dependencies = []
 

@@ -3,7 +3,7 @@
 from django.db import migrations
 
 from events.tables.schema import Tables
-from workflows.work.migrations.schema import handing_over, rules, work
+from workflows.work.migrations.schema import claiming, forgetting, handing_over, rules, work
 
 
 class Migration(migrations.Migration):
@@ -17,11 +17,21 @@ class Migration(migrations.Migration):
         ("work", "0005_one_check_for_all_rules_of_a_row"),
         ("work", "0006_hand_over_for_several"),
         ("work", "0030_one_trigger_for_the_rules_of_work"),
+        ("work", "0002_finished_work_is_found_by_subject_and_story"),
+        ("work", "0035_what_is_handed_over_together_is_read_once"),
+        ("work", "0040_claims_of_several_are_found_by_id"),
+        ("work", "0041_claims_and_completions_are_found_by_id"),
+        ("work", "0042_finished_work_is_found_by_kind"),
+        ("work", "0043_workers_say_their_queues"),
+        ("work", "0044_a_claim_looks_up_what_it_takes"),
+        ("work", "0045_finished_housekeeping_is_forgotten"),
     ]
     dependencies = []
 
     operations = [
         Tables(*work.TABLES),
         *rules.RULES,
+        *forgetting.RULES,
+        *claiming.RULES,
         *handing_over.RULES,
     ]

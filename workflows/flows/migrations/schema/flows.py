@@ -32,8 +32,11 @@ TABLES = [
             ("is_paused", models.BooleanField(default=False)),
             ("started_at", models.DateTimeField()),
             ("started_by", models.CharField(blank=True, db_default="", max_length=255)),
+            ("is_undone", models.BooleanField(db_default=False, default=False)),
+            ("is_partly_undone", models.BooleanField(db_default=False, default=False)),
         ],
         options={
+            "verbose_name": "flow",
             "indexes": [
                 models.Index(fields=["status", "-status_at", "flow_id"], name="flows_by_status"),
                 models.Index(fields=["-started_at", "flow_id"], name="flows_by_start"),
@@ -44,6 +47,28 @@ TABLES = [
                     name="flows_by_original",
                 ),
                 django.contrib.postgres.indexes.GinIndex(fields=["labels"], name="flows_by_label"),
+                django.contrib.postgres.indexes.GinIndex(
+                    condition=models.Q(("parent_flow_id", "")),
+                    fields=["goals"],
+                    name="flows_by_goal",
+                    opclasses=["jsonb_path_ops"],
+                ),
+                models.Index(
+                    models.Case(
+                        models.When(status="active", then=models.Value(0)),
+                        default=models.Value(1),
+                        output_field=models.IntegerField(),
+                    ),
+                    models.OrderBy(models.F("status_at"), descending=True),
+                    models.F("flow_id"),
+                    condition=models.Q(("parent_flow_id", "")),
+                    name="flows_active_first",
+                ),
+                models.Index(
+                    condition=models.Q(("concurrency_key", ""), _negated=True),
+                    fields=["concurrency_key"],
+                    name="flows_by_concurrency_key",
+                ),
             ],
             "constraints": [
                 models.CheckConstraint(
@@ -114,6 +139,9 @@ TABLES = [
             ("outputs", models.TextField()),
             ("made_at", models.DateTimeField()),
         ],
+        options={
+            "verbose_name": "remembered answer",
+        },
     ),
     migrations.CreateModel(
         name="AwaitedEvent",

@@ -189,6 +189,21 @@ TABLES = [
                     fields=["id"],
                     name="webhooks_pending",
                 ),
+                models.Index(
+                    condition=models.Q(("status__in", ["failed", "abandoned"])),
+                    fields=["-created_at", "-id"],
+                    name="webhooks_given_up",
+                ),
+                models.Index(
+                    condition=models.Q(("purpose__in", ["replay", "test"])),
+                    fields=["event_id"],
+                    name="webhooks_sent_again",
+                ),
+                models.Index(
+                    condition=models.Q(("body", ""), _negated=True),
+                    fields=["finished_at"],
+                    name="webhooks_bodies_by_end",
+                ),
             ],
             "constraints": [
                 models.UniqueConstraint(

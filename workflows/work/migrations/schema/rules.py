@@ -7,7 +7,6 @@ a trigger, `work_hand_over` takes a seventh less. See events.tables.row_rules.
 
 from django.db import migrations
 
-from events.tables.append_only import AppendOnly
 from events.tables.row_rules import RulesOnInsert, RulesOnWrite
 
 _MOMENT = "timestamptz"
@@ -77,6 +76,5 @@ RULES = [
     migrations.RunSQL(WITHOUT_A_CHECK, migrations.RunSQL.noop),
     WORK,
     ATTEMPT,
-    AppendOnly("work_attempt"),
     migrations.RunSQL(TUNED, migrations.RunSQL.noop),
 ]

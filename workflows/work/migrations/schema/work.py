@@ -1,5 +1,6 @@
 """The tables of work: the to-do list, what was tried, what starts by the clock, and who works."""
 
+import django.contrib.postgres.fields
 import django.contrib.postgres.functions
 import django.db.models.deletion
 from django.db import migrations, models
@@ -93,6 +94,23 @@ TABLES = [
                     condition=models.Q(("status__in", ["dead", "poisoned"])),
                     fields=["id"],
                     name="work_letters",
+                ),
+                models.Index(
+                    condition=models.Q(("finished_at__isnull", False)),
+                    fields=["subject"],
+                    name="work_finished_by_subject",
+                ),
+                models.Index(
+                    condition=models.Q(("finished_at__isnull", False)),
+                    fields=["correlation_id"],
+                    name="work_finished_by_story",
+                ),
+                models.Index(
+                    condition=models.Q(
+                        ("status__in", ["cancelled", "dead", "discarded", "done", "poisoned"])
+                    ),
+                    fields=["status", "kind"],
+                    name="work_finished_by_kind",
                 ),
             ],
             "constraints": [
@@ -243,6 +261,7 @@ TABLES = [
             (
                 "schedule",
                 models.ForeignKey(
+                    db_index=False,
                     on_delete=django.db.models.deletion.PROTECT,
                     related_name="slots",
                     to="work.schedule",
@@ -298,6 +317,12 @@ TABLES = [
             ("started_at", models.DateTimeField()),
             ("seen_at", models.DateTimeField()),
             ("stopped_at", models.DateTimeField(null=True)),
+            (
+                "queues",
+                django.contrib.postgres.fields.ArrayField(
+                    base_field=models.CharField(max_length=60), db_default=["default"], size=None
+                ),
+            ),
         ],
         options={
             "db_table": "work_worker",

@@ -9,7 +9,9 @@ trigger lets an attempt go that has none any more, and no other.
 
 from django.db import migrations
 
-_FORGET = """
+from events.tables.append_only import AppendOnly
+
+FORGET = """
 CREATE FUNCTION work_forget(p_ids uuid[]) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -30,7 +32,7 @@ END $$;
 REVOKE EXECUTE ON FUNCTION work_forget(uuid[]) FROM PUBLIC
 """
 
-_GO_WITH_THEIR_WORK = """
+GO_WITH_THEIR_WORK = """
 CREATE FUNCTION work_attempt_goes_with_its_work() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'DELETE' AND NOT EXISTS (SELECT FROM work WHERE id = OLD.work_id) THEN
@@ -44,18 +46,15 @@ CREATE TRIGGER append_only_rows BEFORE UPDATE OR DELETE ON work_attempt
   FOR EACH ROW EXECUTE FUNCTION work_attempt_goes_with_its_work()
 """
 
-_STAY = """
+STAY = """
 DROP TRIGGER append_only_rows ON work_attempt;
 CREATE TRIGGER append_only_rows BEFORE UPDATE OR DELETE ON work_attempt
   FOR EACH ROW EXECUTE FUNCTION daybook_refuse_change();
 DROP FUNCTION work_attempt_goes_with_its_work()
 """
 
-
-class Migration(migrations.Migration):
-    dependencies = [("work", "0044_a_claim_looks_up_what_it_takes")]
-
-    operations = [
-        migrations.RunSQL(_GO_WITH_THEIR_WORK, _STAY),
-        migrations.RunSQL(_FORGET, "DROP FUNCTION work_forget(uuid[])"),
-    ]
+RULES = [
+    AppendOnly("work_attempt"),
+    migrations.RunSQL(GO_WITH_THEIR_WORK, STAY),
+    migrations.RunSQL(FORGET, "DROP FUNCTION work_forget(uuid[])"),
+]
