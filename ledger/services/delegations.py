@@ -70,7 +70,7 @@ class TargetTypeUnknown(Rejected):
 
 class DelegationStartOutOfRange(Rejected):
     code = "delegation_start_out_of_range"
-    hint = "Choose a time before it ends, or leave it out: then it starts at once."
+    hint = "Choose a time before it ends, or leave it out: it starts at once, or with its parent."
 
     def __init__(self, starts_at: datetime) -> None:
         super().__init__(
@@ -122,7 +122,7 @@ def create_delegation(
     :raises ScopeUnknown: if a scope includes no capability.
     :raises ScopesTooWide: if the issuer is a key with narrower scopes.
     :raises TargetTypeUnknown: if its filter names an unknown type.
-    :raises DelegationStartOutOfRange: if it starts after its end.
+    :raises DelegationStartOutOfRange: if it would start after its end.
     :raises DelegationExpiryOutOfRange: if it ends in the past or after more than a year.
     :raises DelegationTooWide: if it is wider than its parent, or any other above it.
     :raises DelegationTooDeep: if there are three above it already.
@@ -136,7 +136,7 @@ def create_delegation(
     with recording.recorded(action) as proof:
         agent = _agent_of(agent_id, root)
         parent = _parent_of(parent_id, root)
-        _check_times(terms)
+        _check_expiry(terms)
         # A parent without a limit of its own has those above it.
         for above in Chain.of(parent).links if parent else ():
             terms.check_within(above.terms)
@@ -178,11 +178,7 @@ def issue_agent_key(
         kind=Kind.CREATE,
         target=Target(type="agent_key"),
         capability="delegation.create",
-        input={
-            "delegation_id": delegation_id,
-            "root_id": root.pk,
-            "expires_at": expires_at,
-        },
+        input={"delegation_id": delegation_id, "root_id": root.pk, "expires_at": expires_at},
     )
     with recording.recorded(action) as proof:
         delegation = _locked(delegation_id)
@@ -201,11 +197,8 @@ def issue_agent_key(
         proof.refers_to(key.pk)
         proof.says(f"Issued for delegation {delegation.pk}.")
         disclosing.shows_secret(proof)
-        data = {
-            "expiresAt": rfc3339(key.expires_at),
-            "secretDigest": credentials.logged_digest(key.digest),
-        }
-        _emit_key("agent_key.issued", key, **data)
+        digest = credentials.logged_digest(key.digest)
+        _emit_key("agent_key.issued", key, expiresAt=rfc3339(key.expires_at), secretDigest=digest)
     return key, written
 
 
@@ -222,8 +215,9 @@ def revoke_agent_key(*, delegation_id: UUID, key_id: UUID) -> AgentKey:
         input={"delegation_id": delegation_id},
     )
     with recording.recorded(action) as proof:
-        keys = AgentKey.objects.select_for_update()
-        key = keys.filter(pk=key_id, delegation=delegation_id).first()
+        key = (
+            AgentKey.objects.select_for_update().filter(pk=key_id, delegation=delegation_id).first()
+        )
         if key is None:
             raise AgentKeyNotFound(key_id)
         if key.revoked_at is None:
@@ -254,12 +248,19 @@ def _action(
     )
 
 
-def _check_times(terms: Terms) -> None:
+def _check_expiry(terms: Terms) -> None:
     now = timezone.now()
     if not now < terms.expires_at <= now + LIFETIME_MAX:
         raise DelegationExpiryOutOfRange(terms.expires_at)
-    if terms.starts_at and terms.starts_at >= terms.expires_at:
-        raise DelegationStartOutOfRange(terms.starts_at)
+
+
+def _start_of(terms: Terms, parent: Delegation | None) -> datetime:
+    """Return when it starts: if that is not asked for, at once or when all above have."""
+    above = Chain.of(parent).links if parent else ()
+    starts_at = terms.starts_at or max([timezone.now(), *(link.starts_at for link in above)])
+    if starts_at >= terms.expires_at:
+        raise DelegationStartOutOfRange(starts_at)
+    return starts_at
 
 
 def _check_types(terms: Terms) -> None:
@@ -312,7 +313,6 @@ def _locked(delegation_id: UUID) -> Delegation:
 def _insert(
     agent: Agent, parent: Delegation | None, terms: Terms, *, reason: str, proof: Proof
 ) -> Delegation:
-    now = timezone.now()
     hour_from, hour_until = terms.hours or (None, None)
     delegation = Delegation.objects.create(
         root=agent.owner,
@@ -326,11 +326,11 @@ def _insert(
         cents_max=terms.cents_max,
         currency=terms.currency,
         per_minute_max=terms.per_minute_max,
-        starts_at=terms.starts_at or now,
+        starts_at=_start_of(terms, parent),
         expires_at=terms.expires_at,
         hour_from=hour_from,
         hour_until=hour_until,
-        created_at=now,
+        created_at=timezone.now(),
     )
     proof.refers_to(delegation.pk)
     proof.says(f"Delegated to agent {agent.pk}: {', '.join(delegation.scopes)}.")
@@ -372,13 +372,9 @@ def _logged_terms(delegation: Delegation) -> dict[str, object]:
 
 
 def _emit_key(name: str, key: AgentKey, **facts: object) -> None:
-    data = {
-        "keyId": str(key.pk),
-        "prefix": key.prefix,
-        "delegationId": str(key.delegation_id),
-        **facts,
-    }
-    recorder.emit(name, data, stream=("delegation", str(key.delegation_id)))
+    delegation_id = str(key.delegation_id)
+    data = {"keyId": str(key.pk), "prefix": key.prefix, "delegationId": delegation_id, **facts}
+    recorder.emit(name, data, stream=("delegation", delegation_id))
 
 
 # A chain has three links at most, and none is hung below a locked one (its trigger waits).
