@@ -33,7 +33,7 @@ LIFETIME_MAX: Final = timedelta(days=366)
 class DelegationNotFound(NotFound):
     code = "delegation_not_found"
 
-    def __init__(self, delegation_id: UUID) -> None:
+    def __init__(self, delegation_id: UUID | None) -> None:
         super().__init__(
             f"There is no delegation {delegation_id}.", delegation_id=str(delegation_id)
         )
@@ -117,7 +117,8 @@ def create_delegation(
 
     `issuer` is the requester; None is Daybook itself.
 
-    :raises AgentNotFound, DelegationNotFound: if there is no such agent or parent.
+    :raises AgentNotFound, DelegationNotFound: if there is no such agent or parent, or not for the
+        issuer to see (ADR 0170).
     :raises AgentOfSomebodyElse: if `root` does not own the agent and the parent.
     :raises ScopeUnknown: if a scope includes no capability.
     :raises ScopesTooWide: if the issuer is a key with narrower scopes.
@@ -133,15 +134,22 @@ def create_delegation(
     # What an approval is given for is these terms, and no wider ones.
     asked = {"agent_id": agent_id, "parent_id": parent_id, "root_id": root.pk, "terms": terms}
     action = _action("delegation.create", Kind.CREATE, reason=reason, asked=asked)
-    with recording.recorded(action) as proof:
-        agent = _agent_of(agent_id, root)
-        parent = _parent_of(parent_id, root)
-        _check_expiry(terms)
-        # A parent without a limit of its own has those above it.
-        for above in Chain.of(parent).links if parent else ():
-            terms.check_within(above.terms)
-        delegation = _insert(agent, parent, terms, reason=reason, proof=proof)
-        _emit("delegation.created", delegation, proof=proof, **_logged_terms(delegation))
+    try:
+        with recording.recorded(action) as proof:
+            agent = _agent_of(agent_id, root)
+            parent = _parent_of(parent_id, root)
+            _check_expiry(terms)
+            # A parent without a limit of its own has those above it.
+            for above in Chain.of(parent).links if parent else ():
+                terms.check_within(above.terms)
+            delegation = _insert(agent, parent, terms, reason=reason, proof=proof)
+            _emit("delegation.created", delegation, proof=proof, **_logged_terms(delegation))
+    except AgentOfSomebodyElse as why:
+        if issuer is None or issuer.holds("agent.administer"):
+            raise
+        # On record as what it is; to who may not see it, it is not there (ADR 0170).
+        is_agent = why.facts["agent_id"] == str(agent_id)
+        raise (AgentNotFound(agent_id) if is_agent else DelegationNotFound(parent_id)) from None
     return delegation
 
 

@@ -1,4 +1,4 @@
-"""A delegation is within all above it, whoever writes it."""
+"""A delegation is within all above it, whoever writes it, and in whosever name it is asked for."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,10 +10,14 @@ from django.db import IntegrityError
 from django.db import transaction as db_transaction
 from django.utils import timezone
 
+from events.domain.errors import NotFound
 from ledger.invariants.delegations import agents_keep_within_their_delegations
-from ledger.models import Delegation
-from ledger.services.delegations import DelegationStartOutOfRange
-from tests.integration.ledger.agents import ENDS, an_agent, delegated
+from ledger.models import Delegation, Entry
+from ledger.services import delegations
+from ledger.services.delegations import AgentOfSomebodyElse, DelegationStartOutOfRange
+from tests.integration.ledger import approvals
+from tests.integration.ledger.agents import ENDS, an_agent, delegated, terms
+from tests.integration.ledger.conftest import grant
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -111,6 +115,44 @@ class TestARow:
     ) -> None:
         with pytest.raises(IntegrityError, match="is wider than one above it"):
             write({**below, column: value})
+
+
+class TestWhatIsSomebodyElses:
+    @pytest.fixture
+    def eve(self) -> User:
+        return grant(User.objects.create_user("eve"), "delegation.create", "agent.read")
+
+    @pytest.mark.parametrize("what", ["agent", "delegation"])
+    def test_is_not_found_and_on_record_as_what_it_is(
+        self, ada: User, eve: User, what: str
+    ) -> None:
+        theirs = delegated(an_agent(ada))
+        own = an_agent(eve, "own")
+        asked = (
+            {"agent_id": theirs.agent_id, "parent_id": None}
+            if what == "agent"
+            else {"agent_id": own.pk, "parent_id": theirs.pk}
+        )
+
+        with approvals.acting(eve) as caller, pytest.raises(NotFound) as refusal:
+            delegations.create_delegation(
+                **asked, root=eve, terms=terms(), reason="mine now", issuer=caller
+            )
+
+        assert refusal.value.code == f"{what}_not_found"
+        assert refusal.value.facts == {
+            f"{what}_id": str(theirs.agent_id if what == "agent" else theirs.pk)
+        }
+        [tried] = Entry.objects.filter(status="denied", action_name="delegation.create")
+        assert tried.mutation.summary == "Refused: agent_of_somebody_else"
+
+    def test_is_told_to_who_administers_them(self, ada: User) -> None:
+        theirs = an_agent(User.objects.create_user("eve"))
+
+        with approvals.acting(ada) as caller, pytest.raises(AgentOfSomebodyElse):
+            delegations.create_delegation(
+                agent_id=theirs.pk, root=ada, terms=terms(), reason="mine now", issuer=caller
+            )
 
 
 def test_the_doctor_passes_over_a_start_that_nobody_asked_for(ada: User) -> None:
