@@ -26,7 +26,8 @@ class LiveFeed {
   #paused = false;
   #shown;
   #missed = 0;
-  #announced = 0;
+  #unannounced = 0;
+  #latest = null;
   #announcer = null;
 
   constructor(section) {
@@ -136,11 +137,12 @@ class LiveFeed {
   }
 
   #announce(frames) {
-    this.#announced += frames.length;
+    this.#unannounced += frames.length;
+    this.#latest = frames.at(-1).type;
     this.#announcer ??= setTimeout(() => {
-      const count = this.#announced === 1 ? "1 new event" : `${this.#announced} new events`;
-      this.#part("announcement").textContent = `${count}, last ${frames.at(-1).type}`;
-      this.#announced = 0;
+      const count = this.#unannounced === 1 ? "1 new event" : `${this.#unannounced} new events`;
+      this.#part("announcement").textContent = `${count}, last ${this.#latest}`;
+      this.#unannounced = 0;
       this.#announcer = null;
     }, ANNOUNCE_MS);
   }
