@@ -1,6 +1,6 @@
 """The key figures of the installation: only those that the visitor may see."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,10 +13,12 @@ from django.utils import timezone
 from commerce.domain.booking.state import Status
 from commerce.domain.invoices import InvoiceStatus
 from commerce.models import Booking, Invoice
+from console import counting
 from console.forms import START_STATES
 from events import explore
 from ledger.access import authority
-from workflows.flows import selectors as flows
+from workflows.flows.argyll.listing import roots
+from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.models import FlowStart
 from workflows.webhooks import selectors as webhooks
 from workflows.webhooks.models import SubscriptionStatus
@@ -56,7 +58,8 @@ class States:
     key: str
     name: str
     url: str
-    counts: list[tuple[str, int]]
+    counts: list[tuple[str, str]]
+    """As they are shown: what only grows is counted up to a bound."""
 
 
 class Dashboard:
@@ -89,10 +92,10 @@ class Dashboard:
         found = []
         if self._caller.holds("job.read"):
             by_state = self.jobs.by_state
-            counts = [(state.value, by_state[state]) for state in UNFINISHED]
-            found.append(_states("job", "Jobs", counts))
+            exact = {state.value: f"{by_state[state]:,}" for state in UNFINISHED}
+            found.append(_states("job", "Jobs", exact))
         if self._caller.holds("flow.read"):
-            found.append(_states("flow", "Flows", list(flows.count_by_status().items())))
+            found.append(_states("flow", "Flows", _told(roots(), FlowStatus)))
             found.append(_states("start", "Starts", _count_starts()))
         for capability, key, name, rows, values in (
             ("booking.read", "booking", "Bookings", Booking.objects.all(), list(Status)),
@@ -100,7 +103,7 @@ class Dashboard:
         ):
             if self._caller.holds_somewhere(capability):
                 visible = authority.visible(rows, self._request, capability)
-                found.append(_states(key, name, _by_status(visible, values)))
+                found.append(_states(key, name, _told(visible, values)))
         return found
 
     def pulse(self) -> list[tuple[int, int, int]]:
@@ -122,18 +125,18 @@ class Dashboard:
         return work.overview()
 
 
-def _states(key: str, name: str, counts: list[tuple[str, int]]) -> States:
-    return States(key=key, name=name, url=reverse(f"console:{key}s"), counts=counts)
+def _states(key: str, name: str, counts: dict[str, str]) -> States:
+    return States(key=key, name=name, url=reverse(f"console:{key}s"), counts=list(counts.items()))
 
 
-def _count_starts() -> list[tuple[str, int]]:
+def _count_starts() -> dict[str, str]:
     counts = {state: Count("pk", filter=is_so) for state, is_so in START_STATES.items()}
-    return list(FlowStart.objects.aggregate(**counts).items())
+    return {state: f"{n:,}" for state, n in FlowStart.objects.aggregate(**counts).items()}
 
 
-def _by_status(rows: QuerySet[Any], values: list[Any]) -> list[tuple[str, int]]:
-    counts = dict(rows.order_by().values_list("status").annotate(Count("pk")))
-    return [(str(value), counts.get(str(value), 0)) for value in values]
+def _told(rows: QuerySet[Any], states: Iterable[Any]) -> dict[str, str]:
+    counts = counting.by_status(rows, states)
+    return {state: counting.told(count) for state, count in counts.items()}
 
 
 def _events(current: Dashboard) -> Iterator[Figure]:

@@ -7,6 +7,7 @@ from django import forms
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
+from commerce.models.numbers import ends_in
 from console.fields import LabelField, MomentField, NamesField, StreamField
 from events.domain.envelope import Category
 from ledger.domain.action import REASON_CHARS_MAX, TARGET_CHARS_MAX
@@ -257,7 +258,7 @@ class TradeFilters(Filters):
         """Return those of `rows` that fit."""
         asked = self.cleaned_data
         if asked["number"]:
-            rows = rows.filter(number__iendswith=asked["number"].strip())
+            rows = rows.filter(ends_in("number", asked["number"]))
         if asked["status"]:
             rows = rows.filter(status=asked["status"])
         return rows.filter(id__lt=asked["before"]) if asked["before"] else rows
@@ -279,10 +280,11 @@ class AccessFilters(TradeFilters):
         """Return those of `rows` that fit."""
         fits = {
             "grantee": self.cleaned_data["grantee"],
-            "document__invoice__number__iendswith": self.cleaned_data["number"].strip(),
             "id__lt": self.cleaned_data["before"],
         }
-        return rows.filter(**{field: value for field, value in fits.items() if value})
+        rows = rows.filter(**{field: value for field, value in fits.items() if value})
+        number = self.cleaned_data["number"]
+        return rows.filter(ends_in("document__invoice__number", number)) if number else rows
 
 
 class ApprovalFilters(Filters):

@@ -8,19 +8,23 @@ from django.urls import reverse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tab:
-    """A status as a filter. `count` is None where it is not counted; `label` is its other name."""
+    """A status as a filter. `count` is as it is shown, and None where it is not counted; `label` is
+    its other name.
+    """
 
     state: str
     url: str
-    count: int | None
+    count: str | None
     is_current: bool
     label: str = ""
 
 
 def tab_of(
-    list_name: str, query: QueryDict, state: str, *, count: int | None = None, label: str = ""
+    list_name: str, query: QueryDict, state: str, *, count: int | str | None = None, label: str = ""
 ) -> Tab:
     """Return the tab of a status over the list called `list_name`; "" is that of all of it.
+
+    A `count` that is a number is exact.
 
     The other filters of `query` stay; the place in the list does not.
     """
@@ -33,7 +37,7 @@ def tab_of(
     return Tab(
         state=state,
         url=f"{address}?{changed.urlencode()}" if changed else address,
-        count=count,
+        count=f"{count:,}" if isinstance(count, int) else count,
         is_current=query.get("status", "") == state,
         label=label,
     )

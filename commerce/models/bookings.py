@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from commerce.domain.booking.state import HOLDING, SeatStatus, Status
 from commerce.models import constraints
+from commerce.models.numbers import BACKWARDS
 from commerce.models.products import Product, Slot
 from events.ids import new_id
 
@@ -95,6 +96,8 @@ class Booking(models.Model):
         ]
         indexes = [
             models.Index(fields=["created_at", "id"], name="commerce_bookings_by_age"),
+            models.Index(fields=["status", "id"], name="commerce_bookings_by_status"),
+            models.Index(BACKWARDS, name="commerce_bookings_by_ending"),
             models.Index(
                 fields=["hold_expires_at"], condition=_HOLDING, name="commerce_holds_by_end"
             ),

@@ -11,6 +11,7 @@ from commerce.domain.money import BASIS_POINTS
 from commerce.domain.numbering import Reset
 from commerce.models import constraints
 from commerce.models.bookings import Booking, BookingItem
+from commerce.models.numbers import BACKWARDS
 from events.ids import new_id
 
 _VOID = Q(status=InvoiceStatus.VOID.value)
@@ -123,6 +124,8 @@ class Invoice(models.Model):
         ]
         indexes = [
             models.Index(fields=["created_at", "id"], name="commerce_invoices_by_age"),
+            models.Index(fields=["status", "id"], name="commerce_invoices_by_status"),
+            models.Index(BACKWARDS, name="commerce_invoices_by_ending"),
             models.Index(
                 fields=["due_date"],
                 condition=Q(status__in=["issued", "partially_paid"]),

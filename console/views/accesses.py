@@ -19,6 +19,7 @@ from commerce import selectors
 from commerce.domain.access import AccessStatus
 from commerce.models import DocumentAccess
 from commerce.services import document_access
+from console import counting
 from console.access import demand, signed_in
 from console.forms import AccessFilters, ReasonForm
 from console.notices import tell_refusal
@@ -246,7 +247,8 @@ def _one(access_id: UUID) -> DocumentAccess:
 
 def _tabs(query: QueryDict) -> Iterator[Tab]:
     now = timezone.now()
+    every = DocumentAccess.objects.all()
+    rows = {each.value: selectors.accesses_in(each, every, at=now) for each in AccessStatus}
     yield tab_of(LIST, query, "")
-    for status in AccessStatus:
-        rows = selectors.accesses_in(status, DocumentAccess.objects.all(), at=now)
-        yield tab_of(LIST, query, status.value, count=rows.count())
+    for status, count in counting.count_each(rows).items():
+        yield tab_of(LIST, query, status, count=counting.told(count))

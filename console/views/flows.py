@@ -6,11 +6,11 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 
+from console import counting
 from console.forms import FlowFilters
 from console.paging import page_of
 from console.tabs import Tab, tab_of
 from ledger.access import authority
-from workflows.flows import selectors
 from workflows.flows.argyll import listing as flows
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.execution import engine
@@ -37,7 +37,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 
 def _tabs(query: QueryDict) -> Iterator[Tab]:
-    counts = selectors.count_by_status()
+    counts = counting.by_status(flows.roots(), FlowStatus)
     yield tab_of(LIST, query, "")
     for status in FlowStatus:
-        yield tab_of(LIST, query, status.value, count=counts[status.value])
+        yield tab_of(LIST, query, status.value, count=counting.told(counts[status.value]))

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Model, Q, QuerySet, Sum
+from django.db.models import Model, Q, QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 
@@ -14,6 +14,7 @@ from commerce.domain.booking.state import Status
 from commerce.domain.invoices import InvoiceStatus
 from commerce.domain.refunds import HOLDING
 from commerce.models import Booking, Chargeback, Invoice
+from console import counting
 from console.access import demand_somewhere, signed_in
 from console.feeds import Feed, feed
 from console.forms import TradeFilters
@@ -93,10 +94,10 @@ def _listing(
 
 
 def _tabs(query: QueryDict, rows: QuerySet[Any], name: str, states: Sequence[str]) -> Iterator[Tab]:
-    counts = dict(rows.order_by().values_list("status").annotate(Count("pk")))
-    yield tab_of(name, query, "", count=sum(counts.values()))
+    counts = counting.by_status(rows, states)
+    yield tab_of(name, query, "", count=counting.told(sum(counts.values())))
     for state in states:
-        yield tab_of(name, query, state, count=counts.get(state, 0))
+        yield tab_of(name, query, state, count=counting.told(counts[state]))
 
 
 def _one(rows: QuerySet[Any], request: HttpRequest, capability: str, id_: UUID) -> Any:

@@ -49,13 +49,6 @@ def status_of(flow_id: str) -> str | None:
     return next(iter(found), None)
 
 
-def count_by_status() -> dict[str, int]:
-    """Return how many flows that somebody started there are in each status."""
-    rows = FlowSummary.objects.filter(parent_flow_id="").order_by()
-    found = dict(rows.values_list("status").annotate(Count("pk")))
-    return {status.value: found.get(status.value, 0) for status in FlowStatus}
-
-
 def count_under_way() -> tuple[int, int]:
     """Return how many flows are active, child flows among them, and how many of them paused."""
     # Index flows_by_status.

@@ -11,7 +11,7 @@ async function refresh() {
   for (const [key, figure] of Object.entries(figures)) showFigure(key, figure);
   for (const [key, count] of Object.entries(states)) {
     const shown = document.querySelector(`[data-state="${key}"]`);
-    if (shown) shown.textContent = count.toLocaleString("en");
+    if (shown) shown.textContent = count;
   }
   return true;
 }

@@ -56,7 +56,7 @@ class TestHome:
         found = visitor("flow.read").get("/figures").json()["states"]
 
         states = {key: count for key, count in found.items() if key.startswith("start.")}
-        assert states == {"start.on": 0, "start.off": 0, "start.paused": 0}
+        assert states == {"start.on": "0", "start.off": "0", "start.paused": "0"}
 
     @pytest.mark.parametrize(
         ("capabilities", "note"),

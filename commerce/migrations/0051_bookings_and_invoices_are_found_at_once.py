@@ -1,0 +1,33 @@
+"""Indexes by status and by the end of the number, as lists are asked for them: no other row is read."""
+
+from django.contrib.postgres.indexes import OpClass
+from django.db import migrations, models
+from django.db.models.functions import Reverse, Upper
+
+BACKWARDS = OpClass(Reverse(Upper("number")), name="text_pattern_ops")
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ("commerce", "0050_products_have_one_check"),
+    ]
+
+    operations = [
+        migrations.AddIndex(
+            model_name="booking",
+            index=models.Index(fields=["status", "id"], name="commerce_bookings_by_status"),
+        ),
+        migrations.AddIndex(
+            model_name="booking",
+            index=models.Index(BACKWARDS, name="commerce_bookings_by_ending"),
+        ),
+        migrations.AddIndex(
+            model_name="invoice",
+            index=models.Index(fields=["status", "id"], name="commerce_invoices_by_status"),
+        ),
+        migrations.AddIndex(
+            model_name="invoice",
+            index=models.Index(BACKWARDS, name="commerce_invoices_by_ending"),
+        ),
+    ]
