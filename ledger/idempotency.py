@@ -9,6 +9,7 @@ An edge opens `exchange()`, announces the request with `begin`, and hands the re
 """
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,7 +18,6 @@ from datetime import timedelta
 from typing import Any, ClassVar, Final
 
 from django.db import connection
-from django.db import transaction as db_transaction
 from django.db.models.functions import Now
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -213,29 +213,46 @@ def current_exchange() -> Exchange:
     return (None if is_listening else _exchange.get()) or Exchange()
 
 
-@contextmanager
-def transaction() -> Iterator[Unit]:
+class transaction:  # noqa: N801 - used as a function. No generator: every service enters it.
     """Open the durable transaction of a public service.
 
     :raises AnonymousMayNotWrite: if no credential stands behind it.
     :raises RequestInProgress: if the same request was carried out meanwhile.
     """
-    if context.current().principal.kind is PrincipalKind.ANONYMOUS:
-        raise AnonymousMayNotWrite
-    opened = current_exchange()
-    unit = Unit()
-    row_id = None
-    with db_transaction.atomic(durable=True), beginning.joined():
-        yield unit
+
+    __slots__ = ("_block", "_opened", "_row_id", "_unit")
+    _row_id: int | None
+
+    def __enter__(self) -> Unit:
+        if context.current().principal.kind is PrincipalKind.ANONYMOUS:
+            raise AnonymousMayNotWrite
+        self._opened, self._unit, self._row_id = current_exchange(), Unit(), None
+        self._block = beginning.durable()
+        self._block.__enter__()
+        return self._unit
+
+    def __exit__(self, *how: Any) -> None:
+        if how[0] is not None:
+            self._block.__exit__(*how)
+            return
+        try:
+            self._end()
+        except BaseException:
+            self._block.__exit__(*sys.exc_info())
+            raise
+        self._block.__exit__(*how)
+        failpoint(AFTER_COMMIT)
+        if self._row_id is not None:
+            self._opened.row_id = self._row_id
+
+    def _end(self) -> None:
+        opened, unit = self._opened, self._unit
         # Once per request: what a second service does in it belongs to the same answer.
         if opened.request is not None and opened.row_id is None:
-            row_id = _insert(opened.request, unit.reference)
+            self._row_id = _insert(opened.request, unit.reference)
         failpoint(BEFORE_COMMIT)
         if unit.ending is not None:
             unit.ending()
-    failpoint(AFTER_COMMIT)
-    if row_id is not None:
-        opened.row_id = row_id
 
 
 def fingerprint(*, method: str, path: str, query: Mapping[str, Any], body: Any) -> Keyed:

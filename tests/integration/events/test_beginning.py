@@ -4,9 +4,10 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, ProgrammingError, connection, transaction
 from django.db.models import CharField, Func
+from django.test.utils import CaptureQueriesContext
 from psycopg.pq import TransactionStatus
 
-from events import beginning, wire
+from events import beginning, finishing, wire
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,7 +28,7 @@ def status() -> TransactionStatus:
 
 
 def test_the_first_statement_brings_begin_along_and_the_others_do_not() -> None:
-    with transaction.atomic(durable=True), beginning.joined():
+    with beginning.durable():
         assert status() == TransactionStatus.IDLE
         assert sent() == "BEGIN;SELECT current_query()"
         assert status() == TransactionStatus.INTRANS
@@ -35,9 +36,9 @@ def test_the_first_statement_brings_begin_along_and_the_others_do_not() -> None:
 
 
 def test_what_the_orm_writes_and_reads_is_what_it_is_elsewhere() -> None:
-    with transaction.atomic(durable=True), beginning.joined():
+    with beginning.durable():
         made = Group.objects.create(name="first")
-    with transaction.atomic(durable=True), beginning.joined():
+    with beginning.durable():
         [found] = Group.objects.annotate(sent=SENT)
 
     assert (found.pk, found.name) == (made.pk, "first")
@@ -45,23 +46,66 @@ def test_what_the_orm_writes_and_reads_is_what_it_is_elsewhere() -> None:
 
 
 def test_a_transaction_of_somebody_else_begins_as_ever() -> None:
-    with transaction.atomic(durable=True), beginning.joined():
+    with beginning.durable():
         pass
     with transaction.atomic():
         assert sent() == "SELECT current_query()"
 
 
-def test_within_a_transaction_nothing_is_begun() -> None:
+def test_it_is_the_outermost_block_or_none() -> None:
     with transaction.atomic():
+        with pytest.raises(RuntimeError, match="durable"), beginning.durable():
+            pass
+        assert sent() == "SELECT current_query()"
+
+
+def test_after_it_every_statement_commits_by_itself_again() -> None:
+    with beginning.durable():
+        assert not connection.get_autocommit()
+        Group.objects.create(name="first")
+    with beginning.durable():
+        Group.objects.create(name="taken back")
+        transaction.set_rollback(True)
+
+    assert connection.get_autocommit()
+    assert not connection.in_atomic_block
+    assert status() == TransactionStatus.IDLE
+    assert sent() == "SELECT current_query()"
+    assert status() == TransactionStatus.IDLE
+    assert [group.name for group in Group.objects.all()] == ["first"]
+
+
+def test_what_follows_a_commit_follows_it_however_that_was_sent() -> None:
+    heard: list[object] = []
+    with beginning.durable():
+        Group.objects.create(name="first")
+        transaction.on_commit(lambda: heard.append(connection.in_atomic_block))
+        finishing.commit_with([("SELECT 1", {})])
+        assert heard == []
+    with beginning.durable():
+        transaction.on_commit(lambda: heard.append("nothing was begun"))
+
+    assert heard == [False, "nothing was begun"]
+    assert [group.name for group in Group.objects.all()] == ["first"]
+    assert status() == TransactionStatus.IDLE
+    assert connection.get_autocommit()
+
+
+def test_the_log_of_queries_shows_its_ends() -> None:
+    with CaptureQueriesContext(connection) as log, beginning.durable():
         sent()
-        with transaction.atomic(), beginning.joined():
-            assert sent() == "SELECT current_query()"
+
+    assert [query["sql"].strip() for query in log.captured_queries] == [
+        "BEGIN",
+        "SELECT current_query()",
+        "COMMIT",
+    ]
 
 
 def test_nothing_is_kept_of_a_transaction_whose_first_statement_fails() -> None:
     Group.objects.create(name="taken")
 
-    with transaction.atomic(durable=True), beginning.joined():
+    with beginning.durable():
         with pytest.raises(IntegrityError, match="auth_group_name_key"):
             Group.objects.create(name="taken")
         assert status() == TransactionStatus.INERROR
@@ -74,8 +118,7 @@ def test_nothing_is_kept_of_a_transaction_whose_first_statement_fails() -> None:
 def test_nor_where_it_cannot_even_be_read() -> None:
     with (
         pytest.raises(ProgrammingError, match="syntax error"),
-        transaction.atomic(durable=True),
-        beginning.joined(),
+        beginning.durable(),
         connection.cursor() as cursor,
     ):
         cursor.execute("SELEKT 1")
@@ -84,7 +127,7 @@ def test_nor_where_it_cannot_even_be_read() -> None:
 
 
 def test_a_savepoint_may_come_first() -> None:
-    with transaction.atomic(durable=True), beginning.joined():
+    with beginning.durable():
         with transaction.atomic():
             Group.objects.create(name="taken back")
             transaction.set_rollback(True)
@@ -94,9 +137,9 @@ def test_a_savepoint_may_come_first() -> None:
 
 
 def test_many_rows_at_once_and_a_cursor_of_the_server_begin_by_themselves() -> None:
-    with transaction.atomic(durable=True), beginning.joined(), connection.cursor() as cursor:
+    with beginning.durable(), connection.cursor() as cursor:
         cursor.executemany("INSERT INTO auth_group (name) VALUES (%s)", [["a"], ["b"]])
-    with transaction.atomic(durable=True), beginning.joined():
+    with beginning.durable():
         names = [group.name for group in Group.objects.order_by("name").iterator()]
 
     assert names == ["a", "b"]
