@@ -74,7 +74,7 @@ def recorded(action: Action) -> Iterator[Proof]:
             granted = _begin(action)
             unit.refer(action.target.id)
             yield proof
-            unit.refer(proof.notes.reference or proof.target.id)
+            unit.refer(proof.notes.reference or proof.notes.target_id)
             unit.ending = partial(_append, proof, granted, ends=True)
         if ongoing is not None:
             ongoing.entry_id = None if proof.notes.is_void else proof.entry_id
@@ -169,7 +169,7 @@ def record_refusal(
     if not is_due or kind is PrincipalKind.ANONYMOUS:
         return None
     draft = _draft_without_change(action, Status.DENIED, f"Refused: {why.code}")
-    draft = replace(draft, approval_id=approval_id, idempotency=once)
+    draft = draft._replace(approval_id=approval_id, idempotency=once)
     if once is not None and entries.is_known(action.name, once):
         return None  # Looked for first: who waits would fill the log of the database instead.
     try:
@@ -221,7 +221,7 @@ def record_further_target(
     Who did it came through the gate with the action itself. Return the entry.
     """
     draft = _draft_without_change(action, Status.SUCCEEDED, summary)
-    return _appended(replace(draft, kept=kept, declared=declared))
+    return _appended(draft._replace(kept=kept, declared=declared))
 
 
 def _appended(draft: EntryDraft) -> UUID:
@@ -291,7 +291,7 @@ def _append(proof: Proof, granted: Approval | None, *, ends: bool = False) -> No
     if notes.is_void or (is_loose and happened.principal.kind is not PrincipalKind.AGENT):
         gate.clear_unrecorded(action)
         return
-    assert proof.target.id, f"{action.name} was done without a target"
+    assert notes.target_id, f"{action.name} was done without a target"
     # Last: from here on, stopping an agent waits for this transaction.
     mandate = delegations.charge(action.capability, proof.target, notes.facts)
     mandate = mandate or _standing_mandate(action)

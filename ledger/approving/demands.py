@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from events.domain.principal import Principal
+from events.domain.principal import Principal, PrincipalKind
 from ledger import capabilities
 from ledger.approving import conditions, in_force
 from ledger.domain import policy as policies
+from ledger.domain.action import Authority
 from ledger.domain.capability import ApprovalPolicy as Declared
 from ledger.domain.policy import Circumstances, Demand, PolicyMissing
 from ledger.models import ApprovalPolicyVersion
@@ -66,19 +67,29 @@ def circumstances(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class NoApprovalNeeded:
+class NoApprovalNeeded(NamedTuple):
     """No approval is needed, by the policies of this mark; None if none had to be evaluated."""
 
     policies: UUID | None
 
 
-def no_approval_needed(known: Circumstances) -> NoApprovalNeeded | None:
-    """Decide from the cached policies that no approval is needed; None if that is not certain."""
-    capability = capabilities.get(known.capability)
-    if not policies.may_need_approval(capability, known.principal_kind, known.risk):
+def nobody_asked(authority: Authority, kind: PrincipalKind) -> NoApprovalNeeded | None:
+    """Decide that no policy is about an action, whatever its circumstances.
+
+    None if one is: then `no_approval_needed` evaluates it.
+    """
+    capability = capabilities.get(authority.capability)
+    if not policies.may_need_approval(capability, kind, authority.risk):
         return NoApprovalNeeded(None)
     if capability.approval is Declared.REQUIRED:
+        return None
+    seen = in_force.last_seen()
+    return None if seen.about(capability.id, kind) else NoApprovalNeeded(seen.mark)
+
+
+def no_approval_needed(known: Circumstances) -> NoApprovalNeeded | None:
+    """Decide from the cached policies that no approval is needed; None if that is not certain."""
+    if capabilities.get(known.capability).approval is Declared.REQUIRED:
         return None
     seen = in_force.last_seen()
     about = seen.about(known.capability, known.principal_kind)

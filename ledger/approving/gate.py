@@ -7,7 +7,7 @@ put on record in a transaction of its own, when the refused one is gone.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -85,8 +85,7 @@ class ApprovalNeeded(Exception):
         self.petition = petition
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clearance:
+class Clearance(NamedTuple):
     """The gate's permission for an action: under an approval, or because none is needed.
 
     `policies` is the mark of the evaluated policies; None if none had to be evaluated. The
@@ -146,6 +145,9 @@ def clear(
     :raises DomainError: if the approval does not cover it, with the first of fifteen reasons.
     :raises PolicyMissing: if an approval is needed and no policy says whose.
     """
+    is_plain = granted is None and not reference.is_only_asking()
+    if is_plain and (none := demands.nobody_asked(authority, happened.principal.kind)):
+        return Clearance(policies=none.policies)
     known = demands.circumstances(
         action=proof.action.name,
         capability=authority.capability,
@@ -155,12 +157,8 @@ def clear(
         by=happened.principal,
         is_reversible=proof.is_reversible,
     )
-    if (
-        granted is None
-        and not reference.is_only_asking()
-        and (it := demands.no_approval_needed(known))
-    ):
-        return Clearance(policies=it.policies)
+    if is_plain and (none := demands.no_approval_needed(known)):
+        return Clearance(policies=none.policies)
     needed = demands.approval_needed(known)
     if granted is None and needed is None:
         if reference.is_only_asking():

@@ -308,9 +308,10 @@ _PLAIN = frozenset({str, int, bool, float})
 def plain(value: Any) -> Any:
     """Return `value` as JSON: ids, times, choices and records as the API would write them."""
     # Most of it is, and to ask an abstract class takes longer than all else.
-    if value is None or type(value) in _PLAIN:
+    kind = type(value)
+    if value is None or kind in _PLAIN:
         return value
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]

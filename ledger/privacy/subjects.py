@@ -6,6 +6,7 @@ ciphertext names its key, so an app stores bytes and nothing else.
 
 import json
 import secrets
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -136,7 +137,12 @@ def _indexed(key: bytes, value: str) -> str:
 def _master() -> Safe:
     if texts := conf.data_keys():
         return vault.safe_of(tuple(texts), setting=conf.DATA_KEYS)
-    return Safe((vault.derived(settings.SECRET_KEY, _INFO),))
+    return _derived(settings.SECRET_KEY)
+
+
+@cache
+def _derived(secret: str) -> Safe:
+    return Safe((vault.derived(secret, _INFO),))
 
 
 # Relies on ledger_subject_has_one_key_in_use.
