@@ -12,7 +12,13 @@ INIT_KEYS_MAX = 128
 LABELS_MAX = 32
 TIMEOUT_MS_MAX = 366 * 86_400_000
 CONCURRENCY_KEY_CHARS_MAX = 200
+PLAN_STEPS_MAX = 10_000
+"""Of a plan and of those within it. One event has to carry it: a step is 100 bytes or more."""
 _TOKEN_CHARS = 36
+LEVELS_MAX = ids.CHILD_ID_CHARS_MAX // len(
+    ids.child_flow_id(parent="", step="s", token="0" * _TOKEN_CHARS)
+)
+"""Of child flows, whatever they are called: the id of each has those above it in it."""
 
 
 def check_start(
@@ -57,6 +63,31 @@ def check_options(options: Mapping[str, Any]) -> None:
         raise FlowInvalid(
             f"concurrency_key has at most {CONCURRENCY_KEY_CHARS_MAX} characters",
             pointer="/options/concurrency_key",
+        )
+
+
+def check_size(plan: Plan) -> None:
+    """Check that a plan, with those within it, is neither too large nor too deep to be started.
+
+    :raises FlowInvalid: if it is.
+    """
+    check_levels(plan.levels)
+    if plan.steps_in_all > PLAN_STEPS_MAX:
+        raise FlowInvalid(
+            f"plan too large: {plan.steps_in_all} steps, with those of child flows "
+            f"(max {PLAN_STEPS_MAX})",
+            pointer="/goals",
+        )
+
+
+def check_levels(levels: int) -> None:
+    """Check how many levels of child flows there are below a flow.
+
+    :raises FlowInvalid: if there are too many.
+    """
+    if levels > LEVELS_MAX:
+        raise FlowInvalid(
+            f"child flows nest too deep: maximum is {LEVELS_MAX} levels", pointer="/goals"
         )
 
 

@@ -101,6 +101,16 @@ class Plan:
         )
 
     @cached_property
+    def levels(self) -> int:
+        """How many levels of child flows are below a flow of this plan."""
+        return max((1 + child.levels for child in self.children.values()), default=0)
+
+    @cached_property
+    def steps_in_all(self) -> int:
+        """How many steps it has, with those of its child flows at every level."""
+        return len(self.steps) + sum(child.steps_in_all for child in self.children.values())
+
+    @cached_property
     def has_deadlines(self) -> bool:
         """Return whether a step waits for an optional input, and only so long."""
         return any(

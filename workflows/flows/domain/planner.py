@@ -7,6 +7,7 @@ goals, never random, and a goal is planned even if it was rejected as a provider
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from workflows.flows.domain import limits
 from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.errors import FlowInvalid, GoalsUnknown, PlanCircular
 from workflows.flows.domain.gates import (
@@ -35,7 +36,7 @@ def make_plan(
 ) -> Plan:
     """Plan a flow. A preview also follows providers that lack inputs, to show which.
 
-    :raises FlowInvalid: if there is no goal.
+    :raises FlowInvalid: if there is no goal, or the plan is too large or too deep.
     :raises GoalsUnknown: if a goal, or a goal of a child flow, is not in the catalog.
     :raises PlanCircular: if a flow step contains itself.
     """
@@ -73,6 +74,7 @@ class _Planner:
         self.included: dict[str, Step] = {}
         self.blocked: dict[str, tuple[str, ...]] = {}
         self.required: dict[str, None] = {}
+        self.children: dict[tuple[tuple[str, ...], frozenset[str]], Plan] = {}
 
     def plan(self, ancestors: frozenset[str] | None) -> Plan:
         """Make the plan, with those of its flow steps unless `ancestors` is None."""
@@ -80,7 +82,7 @@ class _Planner:
             raise GoalsUnknown(self.goals)
         for goal in self.goals:
             self._collect_upstream(goal)
-        return Plan(
+        made = Plan(
             goals=self.goals,
             steps=self.included,
             attributes=self._edges(),
@@ -88,6 +90,8 @@ class _Planner:
             excluded=self._excluded(),
             children={} if ancestors is None else dict(self._children(ancestors)),
         )
+        limits.check_size(made)
+        return made
 
     def _satisfiable_steps(self) -> tuple[set[str], set[str]]:
         """Find the steps whose required inputs can all come to be."""
@@ -237,14 +241,18 @@ class _Planner:
                 continue
             if step.id in ancestors:
                 raise PlanCircular(step.id)
-            child = _Planner(
-                self.catalog,
-                step.flow_goals or (),
-                _guaranteed_inputs(step),
-                self.matches,
-                is_preview=self.is_preview,
-            )
-            yield step.id, child.plan(ancestors | {step.id})
+            yield step.id, self._child(step, ancestors | {step.id})
+
+    def _child(self, step: Step, ancestors: frozenset[str]) -> Plan:
+        """Return the plan of a flow step. Those with equal goals and inputs have the same one."""
+        limits.check_levels(len(ancestors))
+        init = _guaranteed_inputs(step)
+        key = (step.flow_goals or (), frozenset(init))
+        if key not in self.children:
+            child = _Planner(self.catalog, key[0], init, self.matches, is_preview=self.is_preview)
+            child.children = self.children
+            self.children[key] = child.plan(ancestors)
+        return self.children[key]
 
 
 def _guaranteed_inputs(step: Step) -> dict[str, list[Any]]:

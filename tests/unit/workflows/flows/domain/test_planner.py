@@ -1,5 +1,6 @@
 """The plans that Argyll makes of one small catalog, and where ours are better."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -193,6 +194,39 @@ class _Counted(dict[str, Step]):
     def values(self) -> Any:
         self.looks += 1
         return super().values()
+
+
+def pairs(levels: int) -> Catalog:
+    """Return flow steps of which each two have both of the next level as their goals."""
+
+    def nest(id_: str, goals: list[str]) -> dict[str, Any]:
+        return {"id": id_, "name": id_, "type": "flow", "attributes": {}, "flow": {"goals": goals}}
+
+    steps = [step("leaf", "", "done")]
+    for level in range(levels):
+        goals = [f"{letter}{level - 1}" for letter in "ab"] if level else ["leaf"]
+        steps += [nest(f"{letter}{level}", goals) for letter in "ab"]
+    return catalog_of(*steps)
+
+
+class TestChildFlows:
+    def test_of_equal_goals_and_inputs_have_one_plan(self) -> None:
+        made = plan(pairs(3), ["a2", "b2"])
+
+        assert made.children["a2"] is made.children["b2"]
+        assert made.steps_in_all == 22
+        assert plan_from_json(made.as_json()) == made
+
+    @pytest.mark.parametrize(
+        ("levels", "says"),
+        [
+            (12, "plan too large: 12286 steps, with those of child flows (max 10000)"),
+            (40, "child flows nest too deep: maximum is 12 levels"),
+        ],
+    )
+    def test_are_planned_as_far_as_a_flow_may_have_them(self, levels: int, says: str) -> None:
+        with pytest.raises(FlowInvalid, match=re.escape(says)):
+            plan(pairs(levels), [f"a{levels - 1}", f"b{levels - 1}"])
 
 
 def test_a_chain_is_planned_however_long_it_is() -> None:
