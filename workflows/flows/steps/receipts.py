@@ -76,6 +76,9 @@ def receive(
     :raises CallbackUnknown: if the flow, step or token is not one that waits for callbacks.
     """
     with transaction.atomic(durable=True):
+        _waiting(flow_id, step_id, token)
+        # Held until commit: of two callbacks at once, the second finds the receipt of the first.
+        store.lock([stream_of(flow_id)])
         flow = _waiting(flow_id, step_id, token)
         receipt = _receipt(flow, step_id, token, raw)
         if receipt.verdict == Verdict.FIRST:

@@ -1,17 +1,20 @@
 """Who awaits a callback: in the list as long as the item is under way, and not a moment longer."""
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
-from events import context, doctor
+from events import context, doctor, store
 from events.domain.principal import Principal, PrincipalKind
 from tests.integration.workflows.flows.conftest import flow, later, work_off
+from tests.live import eventually
 from tests.support.step_server import Answer, Heard, StepServer
 from workflows.flows import services
 from workflows.flows.domain import commands as asked
@@ -59,6 +62,18 @@ def call_back(token: str, error: str = "") -> None:
     at: dict[str, Any] = {"step_id": "print", "token": token}
     outcome = asked.FailWork(**at, error=error) if error else asked.SucceedWork(**at, outputs={})
     receipts.receive(flow_id="trip", step_id="print", token=token, outcome=outcome, raw=b"")
+
+
+def waiting_for_a_lock() -> int:
+    """Return how many connections to this database wait for one."""
+    with connection.cursor() as cursor:
+        # Within a transaction the view stays as it was first seen.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return int(cursor.fetchone()[0])
 
 
 def is_sound() -> bool:
@@ -126,6 +141,31 @@ def test_one_that_calls_back_before_it_has_answered_is_not_awaited(peer: StepSer
     assert flow("trip").is_over
     assert awaited() == set()
     assert not Work.objects.filter(kind="flow.callback_timeout").exists()
+
+
+def test_of_two_callbacks_at_once_the_second_is_told_that_there_was_one(peer: StepServer) -> None:
+    start(peer)
+    token, both_are_there = tokens()[0], threading.Barrier(3)
+
+    def deliver(number: int) -> receipts.Verdict:
+        outcome = asked.SucceedWork(step_id="print", token=token, outputs={"by": number})
+        both_are_there.wait(timeout=10)
+        try:
+            return receipts.receive(
+                flow_id="trip", step_id="print", token=token, outcome=outcome, raw=b"%d" % number
+            )
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        with transaction.atomic():
+            store.lock([("flow", "trip")])
+            calling = [pool.submit(deliver, number) for number in range(2)]
+            both_are_there.wait(timeout=10)
+            eventually(lambda: waiting_for_a_lock() == 2)
+        verdicts = {one.result() for one in calling}
+
+    assert verdicts == {receipts.Verdict.FIRST, receipts.Verdict.CONFLICT}
 
 
 def test_the_doctor_names_whoever_awaits_the_callback_of_a_flow_that_is_over(
