@@ -5,7 +5,7 @@ the events between its own beginning and the cursor; the follower locks the curs
 So every event after the beginning is seen by exactly one of the two.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from events import selectors as log
 from events import wire
@@ -28,9 +28,11 @@ SELECT (SELECT coalesce(max(position), 0) FROM events_position)
        EXISTS (SELECT FROM flows_awaitedevent)
        OR EXISTS (SELECT FROM flows_flowstart WHERE enabled AND event <> '')
 """
-_POSITION_OF = """
-SELECT p.position FROM events_event e JOIN events_position p ON p.event = e.id
- WHERE e.stream = %s AND e.sequence = %s
+_POSITIONS_OF = """
+SELECT w.number, p.position
+  FROM unnest(%s::text[], %s::bigint[]) WITH ORDINALITY AS w (stream, sequence, number)
+  JOIN events_event e ON e.stream = w.stream AND e.sequence = w.sequence
+  JOIN events_position p ON p.event = e.id
 """
 
 
@@ -56,10 +58,13 @@ def lag() -> tuple[int, bool]:
     return int(row[0]), bool(row[1])
 
 
-def position_of(stream: Stream, sequence: int) -> int | None:
-    """Return the position of an event, None as long as it has none."""
-    row = wire.run(_POSITION_OF, [key_of(stream), sequence]).fetchone()
-    return int(row[0]) if row else None
+def positions_of(events: Sequence[tuple[Stream, int]]) -> list[int | None]:
+    """Return the position of each event, given by stream and sequence; None if it has none yet."""
+    if not events:
+        return []
+    keys, sequences = [key_of(stream) for stream, _ in events], [at for _, at in events]
+    found = {int(row[0]): int(row[1]) for row in wire.run(_POSITIONS_OF, [keys, sequences])}
+    return [found.get(number) for number in range(1, len(events) + 1)]
 
 
 def between(name: str, *, after: int, until: int) -> Iterator[Envelope]:

@@ -4,12 +4,12 @@ Every event counts whose position in the feed is after that of the step's own `w
 see Note [Nobody waits past]. The output of the step is the event's data.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
 from events import context, wire
 from events.domain.envelope import Envelope
@@ -39,11 +39,12 @@ def begin(*, claim: Claim, flow: Flow, step: Step, item: WorkItem) -> None:
         if wait.get("event"):
             _await_event(flow, step, item, wait)
         if wait.get("for_ms"):
+            assert item.started_at is not None, "it is under way"
             queue.enqueue(
                 "flow.waited",
                 subject=claim.subject,
                 input=claim.input,
-                due_at=timezone.now() + timedelta(milliseconds=int(wait["for_ms"])),
+                due_at=item.started_at + timedelta(milliseconds=int(wait["for_ms"])),
                 idempotency_key=f"{claim.id}:time",
             )
         queue.complete(claim)
@@ -67,7 +68,7 @@ def _await_event(flow: Flow, step: Step, item: WorkItem, wait: dict[str, Any]) -
         },
     )
     read_until = feed_cursor.lock_shared()
-    began_at = feed_cursor.position_of(stream, awaited.since)
+    [began_at] = feed_cursor.positions_of([(stream, awaited.since)])
     if began_at is not None:
         offer(
             feed_cursor.between(awaited.event_name, after=began_at, until=read_until), to=[awaited]
@@ -77,15 +78,33 @@ def _await_event(flow: Flow, step: Step, item: WorkItem, wait: dict[str, Any]) -
 def offer(events: Iterable[Envelope], *, to: Sequence[AwaitedEvent]) -> None:
     """Enqueue the steps that waited for one of these events, in the transaction.
 
-    A filter that may be slow is left to that work, which runs outside of any transaction.
+    The first event that is accepted ends a step. A filter that may be slow is left to the work,
+    which runs outside of any transaction.
     """
+    for envelope, awaited in _offers(events, to):
+        _wake(awaited, envelope)
+
+
+def _offers(
+    events: Iterable[Envelope], to: Sequence[AwaitedEvent]
+) -> Iterator[tuple[Envelope, AwaitedEvent]]:
+    began_at = feed_cursor.positions_of([(stream_of(one.flow_id), one.since) for one in to])
+    waiters: dict[str, dict[UUID, tuple[int, AwaitedEvent]]] = {}
+    for awaited, position in zip(to, began_at, strict=True):
+        if position is not None:
+            waiters.setdefault(awaited.event_name, {})[awaited.token] = (position, awaited)
     for envelope in events:
-        for awaited in to:
-            if awaited.event_name != envelope.name or not _began_before(awaited, envelope):
-                continue
+        assert envelope.position is not None, "the feed has positions"
+        open_ = waiters.get(envelope.name, {})
+        for position, awaited in [*open_.values()]:
             script = filter_of(awaited)
-            if script is None or not is_quick(script) or accepts(script, envelope.data):
-                _wake(awaited, envelope)
+            if position >= envelope.position:
+                continue
+            if script is not None and not is_quick(script):
+                yield envelope, awaited
+            elif script is None or accepts(script, envelope.data):
+                del open_[awaited.token]
+                yield envelope, awaited
 
 
 def waiting_for(names: Iterable[str]) -> list[AwaitedEvent]:
@@ -113,11 +132,6 @@ def accepts(script: Script, data: Any) -> bool:
         return LANGUAGES.matches(script, data)
     except ScriptFailed:
         return False
-
-
-def _began_before(awaited: AwaitedEvent, envelope: Envelope) -> bool:
-    began_at = feed_cursor.position_of(stream_of(awaited.flow_id), awaited.since)
-    return began_at is not None and envelope.position is not None and began_at < envelope.position
 
 
 def _wake(awaited: AwaitedEvent, envelope: Envelope) -> None:

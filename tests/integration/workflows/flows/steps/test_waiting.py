@@ -1,6 +1,7 @@
 """Wait steps and the feed: no event is missed, none is taken twice, nobody else pays."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -176,6 +177,38 @@ def test_goes_by_its_time_when_no_event_comes() -> None:
 
     assert flow("trip").status == "completed"
     assert not AwaitedEvent.objects.exists()
+
+
+def test_counts_its_time_from_its_start_however_late_a_worker_comes() -> None:
+    register(for_ms=60_000)
+    start()
+    began = flow("trip").executions["wait"].started_at
+    later(seconds=40)
+
+    work_off()
+
+    [timer] = Work.objects.filter(kind="flow.waited")
+    assert began is not None
+    assert timer.due_at == began + timedelta(seconds=60)
+
+
+def test_is_offered_with_all_others_by_one_look_at_when_they_began() -> None:
+    register(event="wind.rose")
+    for number in range(5):
+        start(f"trip-{number}")
+    work_off()
+    for speed in range(3):
+        wind(speed)
+    sequence()
+
+    with CaptureQueriesContext(connection) as reading:
+        follow()
+
+    looks = [one for one in reading.captured_queries if "AS w (stream, sequence" in one["sql"]]
+    assert len(looks) == 1
+    assert Work.objects.filter(kind="flow.waited").count() == 5
+    work_off()
+    assert [speed_of(f"trip-{number}") for number in range(5)] == [0] * 5
 
 
 def test_forgets_what_nobody_waits_for_any_more() -> None:
