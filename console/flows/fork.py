@@ -7,6 +7,7 @@ from django import forms
 
 from console.fields import JsonField
 from console.forms import ReasonForm
+from events.domain.canonical import first_difference
 from events.domain.errors import DomainError
 from workflows.flows.domain import ids
 from workflows.flows.domain.flow import Flow, StepStatus
@@ -56,7 +57,8 @@ class ForkForm(ReasonForm):
             "init": {
                 name: self.cleaned_data[field]
                 for field, name in self._init.items()
-                if self.cleaned_data[field] not in (None, self._values[name])
+                if self.cleaned_data[field] is not None
+                and first_difference(self.cleaned_data[field], self._values[name])
             },
             "reason": self.cleaned_data["reason"],
         }

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import IntegrityError
 
 from events import context
+from events.domain.canonical import first_difference
 from events.domain.principal import Principal
 from events.store import StreamMoved
 from ledger import idempotency, recording
@@ -126,7 +127,7 @@ def _same(command: asked.StartFlow, flow_id: str) -> Flow:
     origins = [known.options.get(name) for name in _ORIGIN]
     if (
         known.plan.goals != command.plan.goals
-        or dict(known.init) != same_init
+        or first_difference(dict(known.init), same_init)
         or origins != [command.options.get(name) for name in _ORIGIN]
     ):
         raise FlowExists(flow_id)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -130,7 +131,9 @@ def _row_of(recorded_id: str) -> FlowSummary | None:
 def next_flow_id(goal: str) -> str:
     """Return an id for another flow with that goal: the goal and a number. It is not taken."""
     begins = f"{ids.sanitized(goal)[: ids.FLOW_ID_BYTES_MAX - _NUMBER_CHARS_MAX]}-"
-    return f"{begins}{FlowSummary.objects.filter(flow_id__startswith=begins).count() + 1}"
+    known = FlowSummary.objects.filter(flow_id__startswith=begins).count()
+    ids_to_try = (f"{begins}{number}" for number in count(known + 1))
+    return next(one for one in ids_to_try if not FlowSummary.objects.filter(flow_id=one).exists())
 
 
 def cluster_document(cluster: Cluster, steps: Iterable[str] = ()) -> dict[str, Any]:

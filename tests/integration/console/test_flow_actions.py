@@ -159,6 +159,18 @@ class TestFork:
         assert flow(trip).values("card")[0].value == "4242"
         assert "forked from" in page_of(client, "/flows/trip-2")
 
+    def test_takes_a_value_for_edited_that_only_python_takes_for_equal(
+        self, visitor: Visitor, trip: str
+    ) -> None:
+        ask = {"from_step": "pay", "reason": "Try again"}
+        client = visitor(*OPERATORS)
+        client.post(f"/flows/{trip}/fork", {**ask, "new_flow_id": "one", "init.card": "[1]"})
+
+        client.post("/flows/one/fork", {**ask, "new_flow_id": "true", "init.card": "[true]"})
+
+        assert flow("true").init["card"] == [True]
+        assert flow("true").init["card"][0] is True
+
     @pytest.mark.parametrize(
         ("asked", "says"),
         [

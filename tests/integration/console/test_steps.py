@@ -191,8 +191,11 @@ class TestStart:
     def test_suggests_an_id_that_is_not_taken(self, visitor: Visitor) -> None:
         client = visitor(*STARTERS)
         client.post("/flows/start", self.FORM | {"flow_id": "pay-1"})
-
         assert 'value="pay-2"' in page_of(client, "/flows/steps?goal=pay")
+
+        client.post("/flows/start", self.FORM | {"flow_id": "pay-3"})
+
+        assert 'value="pay-4"' in page_of(client, "/flows/steps?goal=pay")
 
 
 class TestStep:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from events import catalogue, context, recorder
 from events import selectors as log
+from events.domain.canonical import first_difference
 from events.domain.catalogue import EventNotDeclared
 from events.domain.envelope import Envelope, Stream
 from events.domain.principal import Principal
@@ -257,15 +258,19 @@ def _replaced(stated: FlowStart, expected_version: Expected | None) -> FlowStart
     with recording.recorded(action) as proof:
         known = FlowStart.objects.select_for_update().filter(name=stated.name).first()
         check_version(expected_version, known.version if known else 0)
-        if known and all(getattr(known, one) == getattr(stated, one) for one in _STATED):
+        if known and not first_difference(_stated(known), _stated(stated)):
             proof.changes_nothing()
             return known
         return _declared(stated, known, proof)
 
 
+def _stated(start: FlowStart) -> dict[str, Any]:
+    return {name: getattr(start, name) for name in _STATED}
+
+
 def _terms_of(stated: FlowStart) -> dict[str, Any]:
     """Return all that is stated; what flows are given may be personal or secret."""
-    asked: dict[str, Any] = {name: getattr(stated, name) for name in _STATED}
+    asked = _stated(stated)
     init = asked.pop("init")
     given = subjects.fingerprint_of(init, of=f"flow_start/{stated.name}")
     return {**asked, "names": sorted(init), "values": given}

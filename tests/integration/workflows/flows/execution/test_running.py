@@ -268,6 +268,16 @@ class TestStart:
         with pytest.raises(FlowExists, match="flow exists with different plan or init: trip"):
             start("trip", "hold", x=2)
 
+    def test_values_that_only_python_takes_for_equal_make_another_flow(
+        self, peer: StepServer
+    ) -> None:
+        register("hold", **http(peer, "/hold"))
+        start("trip", "hold", x=1)
+        start("trip", "hold", x=1.0)
+
+        with pytest.raises(FlowExists):
+            start("trip", "hold", x=True)
+
     def test_one_flow_at_a_time_holds_a_concurrency_key(self, peer: StepServer) -> None:
         register("hold", **http(peer, "/hold"))
         start("first", "hold", options={"concurrency_key": "seat 7"})

@@ -239,19 +239,20 @@ class TestDeclaring:
     def test_is_an_event_and_an_entry_and_once_for_equal_ones(self, ada: User) -> None:
         assert (on_wind().version, on_wind().version) == (1, 1)
         assert on_wind(labels={"a": "b"}).version == 2
+        assert on_wind(labels={"a": "b"}, init={"calm": [0]}).version == 3
+        # Python takes them for equal.
+        assert on_wind(labels={"a": "b"}, init={"calm": [False]}).version == 4
         starts.remove_start(name="gusts")
 
         told = Entry.objects.filter(target_type="flow_start").order_by("id")
         assert [one.action_name for one in told] == [
-            "flow_start.declare",
-            "flow_start.declare",
+            *["flow_start.declare"] * 4,
             "flow_start.remove",
         ]
         assert {one.principal_id for one in told} == {str(ada.pk)}
         events = selectors.stream_events(("flow_start", "gusts"))
         assert [one.name for one in events] == [
-            "flow_start.declared",
-            "flow_start.declared",
+            *["flow_start.declared"] * 4,
             "flow_start.removed",
         ]
 
