@@ -72,16 +72,20 @@ class Visit:
         self.page.wait_for_url(self.stack.url + "/")
 
     def fits(self, address: str) -> None:
-        """Open a page, and see in both looks that it can be read, and does not scroll sideways."""
+        """Open a page, and see that it fits the screen in both looks."""
         self.open(address)
+        self.fits_in_both_looks()
+
+    def fits_in_both_looks(self) -> None:
+        """See that the open page can be read, and does not scroll sideways; it stays narrow."""
         for size, scheme in LOOKS:
             self.page.set_viewport_size(size)
             # Else colours would be on their way from one look to the next.
             self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             widths = "[document.documentElement.scrollWidth, innerWidth]"
             content, window = self.page.evaluate(widths)
-            assert content <= window, (address, scheme)
-            assert self.page.evaluate(LEGIBILITY) == [], (address, scheme, size)
+            assert content <= window, (self.page.url, scheme)
+            assert self.page.evaluate(LEGIBILITY) == [], (self.page.url, scheme, size)
 
     def tab_to(self, selector: str) -> None:
         """Go by keyboard to what matches; wherever it stops, a ring of our own is seen."""

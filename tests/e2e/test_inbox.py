@@ -182,29 +182,29 @@ def test_the_list_asks_now_and_then_while_there_is_no_socket(
         expect(badge(theirs)).to_have_text(str(others + before + 1), timeout=PATIENCE_MS)
 
 
-@pytest.mark.parametrize(
-    ("size", "scheme"), [(WIDE, "dark"), (NARROW, "light")], ids=["wide", "narrow"]
-)
 def test_the_badge_is_seen_where_it_belongs(
-    browse: Browse, stack: Stack, manager: str, sign: str, size: dict[str, int], scheme: str
+    browse: Browse, stack: Stack, manager: str, sign: str
 ) -> None:
     ask(stack, sign)
-    with browse(size=size, color_scheme=scheme) as theirs:
+    with browse(size=WIDE) as theirs:
         theirs.log_in(manager, PASSWORD)
         theirs.open("/approvals")
         expect(names_in(theirs, "waiting").first).to_be_visible()
-        widths = theirs.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-        assert widths[0] <= widths[1]
-        if size == NARROW:
-            folded = theirs.page.locator("summary [data-badge=approval]")
-            expect(folded).to_be_visible()
-            theirs.page.get_by_text("Menu").click()
-            expect(folded).to_be_hidden()
+        the_badge_is_in_its_link(theirs)
+        theirs.fits_in_both_looks()
 
-        expect(badge(theirs)).to_be_visible()
-        box, link = badge(theirs).bounding_box(), badge(theirs).locator("xpath=..").bounding_box()
-        assert link["x"] <= box["x"]
-        assert box["x"] + box["width"] <= link["x"] + link["width"] + 1
+        folded = theirs.page.locator("summary [data-badge=approval]")
+        expect(folded).to_be_visible()
+        theirs.page.get_by_text("Menu").click()
+        expect(folded).to_be_hidden()
+        the_badge_is_in_its_link(theirs)
+
+
+def the_badge_is_in_its_link(tab: Visit) -> None:
+    expect(badge(tab)).to_be_visible()
+    box, link = badge(tab).bounding_box(), badge(tab).locator("xpath=..").bounding_box()
+    assert link["x"] <= box["x"]
+    assert box["x"] + box["width"] <= link["x"] + link["width"] + 1
 
 
 def test_the_table_of_the_admin_is_read_on_a_phone(browse: Browse, stack: Stack, sign: str) -> None:

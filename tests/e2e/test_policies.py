@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from config.processes.stack import Stack
-from tests.e2e.browsing import IN_A_BROWSER, NARROW, WIDE, Browse, Visit, driver
+from tests.e2e.browsing import IN_A_BROWSER, NARROW, Browse, Visit, driver
 
 expect = driver().expect
 pytestmark = IN_A_BROWSER
@@ -32,8 +32,7 @@ def policy(stack: Stack) -> str:
 
 
 def fits_and_can_be_shared(tab: Visit) -> None:
-    widths = tab.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-    assert widths[0] <= widths[1]
+    tab.fits_in_both_looks()
     field = tab.page.get_by_role("textbox", name="Condition")
     address, said = tab.page.url, field.input_value()
     tab.page.goto("about:blank")
@@ -41,13 +40,8 @@ def fits_and_can_be_shared(tab: Visit) -> None:
     expect(field).to_have_value(said)
 
 
-@pytest.mark.parametrize(
-    ("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide", "narrow"]
-)
-def test_a_condition_is_mended_tried_and_drafted(
-    browse: Browse, stack: Stack, policy: str, size: dict[str, int], scheme: str
-) -> None:
-    with browse(size=size, color_scheme=scheme) as tab:
+def test_a_condition_is_mended_tried_and_drafted(browse: Browse, policy: str) -> None:
+    with browse(size=NARROW) as tab:
         tab.log_in()
         tab.open("/ledger/policies")
         row = tab.page.get_by_role("row").filter(has_text=policy)

@@ -111,12 +111,6 @@ class TestAChildWithinItsParent:
 
         assert of_child is not None or of_parent is None
 
-    @given(reaches, reaches, reaches)
-    def test_of_a_child_is_within_the_first(self, a: Terms, b: Terms, c: Terms) -> None:
-        assume(is_within(c, b) and is_within(b, a))
-
-        assert reach(c) <= reach(a)
-
     @given(reaches | lives | days | budgets)
     def test_may_be_as_wide(self, same: Terms) -> None:
         assert is_within(same, same)

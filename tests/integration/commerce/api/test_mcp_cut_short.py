@@ -4,8 +4,8 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any
 
@@ -13,12 +13,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from mcp.client.client import Client
-from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.stdio import StdioServerParameters
 
 from commerce.models import Booking
 from ledger.models import Entry
 from tests.chaos.load import eventually
-from tests.integration.commerce.api.test_mcp import ACTS
+from tests.integration.commerce.api.test_mcp import ACTS, over_stdio
 from tests.integration.ledger.access.test_stops_at_once import waiting
 from tests.integration.ledger.agents import an_agent, delegated, key_of
 from tests.integration.ledger.conftest import grant
@@ -92,13 +92,6 @@ def locked(booking: Booking) -> Iterator[Callable[[], None]]:
         yield let_go
     finally:
         let_go()
-
-
-@asynccontextmanager
-async def over_stdio(secret: str) -> AsyncIterator[Client]:
-    # Its own default is what was the standard error when it was imported.
-    async with Client(stdio_client(served(secret), errlog=sys.stderr)) as client:
-        yield client
 
 
 async def confirmed(client: Client, booking: Booking) -> dict[str, Any]:
