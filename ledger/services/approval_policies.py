@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Max
 from django.utils import timezone
 
-from events import context, recorder
+from events import context, recorder, store
 from events.domain.errors import Rejected
 from events.domain.principal import SYSTEM, PrincipalKind
 from ledger import capabilities, recording
@@ -226,6 +226,7 @@ def _check_escalation(terms: Terms) -> None:
 
 
 def _insert(terms: Terms, group: Group | None, *, proof: Proof) -> ApprovalPolicyVersion:
+    _take_turns(terms.name)
     versions = ApprovalPolicyVersion.objects.filter(name=terms.name)
     last = versions.aggregate(last=Max("version"))["last"] or 0
     policy = ApprovalPolicyVersion.objects.create(
@@ -252,10 +253,10 @@ def _insert(terms: Terms, group: Group | None, *, proof: Proof) -> ApprovalPolic
 
 
 def _put_into_force(policy: ApprovalPolicyVersion, *, proof: Proof) -> None:
-    before = ApprovalPolicyVersion.objects.select_for_update().filter(
+    in_force = ApprovalPolicyVersion.objects.filter(
         name=policy.name, status=PolicyStatus.ACTIVE.value
     )
-    for each in before:
+    for each in in_force:
         _end(each, proof=proof)
     policy.status = PolicyStatus.ACTIVE.value
     policy.activated_at = timezone.now()
@@ -273,10 +274,22 @@ def _end(policy: ApprovalPolicyVersion, *, proof: Proof) -> None:
 
 
 def _locked(policy_id: UUID) -> ApprovalPolicyVersion:
-    row = ApprovalPolicyVersion.objects.select_for_update().filter(pk=policy_id).first()
-    if row is None:
+    """Return a version, locked until commit with all others of its name."""
+    rows = ApprovalPolicyVersion.objects.filter(pk=policy_id)
+    name = rows.values_list("name", flat=True).first()
+    if name is None:
         raise PolicyNotFound(policy_id)
-    return row
+    _take_turns(name)
+    return rows.get()
+
+
+def _take_turns(name: str) -> None:
+    # The lock of the stream: of two versions at once the second sees what the first has become.
+    store.lock([_stream_of(name)])
+
+
+def _stream_of(name: str) -> tuple[str, str]:
+    return ("approval_policy", name)
 
 
 def _group(name: str) -> Group | None:
@@ -296,6 +309,6 @@ def _emit(what: str, policy: ApprovalPolicyVersion) -> None:
     recorder.emit(
         f"ledger.approval_policy.{what}",
         {"policyId": str(policy.pk), "name": policy.name, "version": policy.version},
-        stream=("approval_policy", policy.name),
+        stream=_stream_of(policy.name),
         event_id=f"evt_approval_policy_{what}_{policy.pk}",
     )
