@@ -123,9 +123,10 @@ def searched() -> set[str]:
 
 
 def take_turns() -> None:
-    """Serialise erasures: hold their lock until the end of the transaction.
+    """Serialise erasures, redactions and holds: keep their lock until the end of the transaction.
 
-    Two that look for the same person would wait for one another's rows.
+    Two erasures that look for the same person would wait for one another's rows; and nothing is
+    taken away beside a hold that is being placed on it. It comes before all row locks.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [LockClass.ERASURE])

@@ -176,6 +176,8 @@ def place_hold(*, subject: str, reason: str) -> LegalHold:
     # A subject is a type and an id, not a name.
     asked = {"subject": subject}
     with recording.recorded(_holding("place", Kind.CREATE, reason, asked=asked)) as proof:
+        # What is being taken away is gone before the hold is there, or stays.
+        erasure.take_turns()
         if LegalHold.objects.filter(subject=subject, lifted_at=None).exists():
             raise SubjectHeldAlready(subject)
         hold = LegalHold.objects.create(

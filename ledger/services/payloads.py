@@ -64,6 +64,7 @@ def redact_payload(
     asked = {"mode": mode, "pointers": pointers}
     action = _action("ledger.redact_payload", payload_id, reason, asked=asked)
     with recording.recorded(action) as proof:
+        erasure.take_turns()
         return _fade(payload_id, mode, proof, at=timezone.now(), pointers=pointers)
 
 
@@ -81,6 +82,7 @@ def expire_payloads() -> int:
 def expire_payload(*, payload_id: UUID) -> bool:
     """Redact one payload unless it is gone or not due; return whether it was redacted."""
     with recording.recorded(_action("ledger.expire_payload", payload_id)) as proof:
+        erasure.take_turns()
         at = timezone.now()
         payload = Payload.objects.select_for_update().get(pk=payload_id)
         if payload.redaction != Redaction.NONE.value or payload.expires_at > at:
