@@ -257,10 +257,13 @@ def delegate(approval: Approval, decider: Decider, *, to: str, at: datetime) -> 
 
     :raises DomainError: as `authorize_decision` does, for `decider`.
     :raises SelfDecisionForbidden: if it would go to somebody through whom it was asked.
+    :raises AlreadyVoted: if it would go to somebody who has said yes, and can say no more.
     """
     authorize_decision(approval, replace(decider, is_fresh=True), at=at)
     if to in approval.humans:
         raise SelfDecisionForbidden(approval.id)
+    if to in approval.approved_by:
+        raise AlreadyVoted(approval.id)
     return replace(approval, assigned_to=to)
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from events.models import StoredEvent
+from ledger.domain.approval import AlreadyVoted
 from ledger.domain.capability import CapabilityMissing
 from ledger.domain.policy import PolicyMissing
 from ledger.models import Approval, Entry
@@ -50,6 +51,17 @@ class TestHandingOn:
 
         approval.refresh_from_db()
         assert approval.assigned_to is None
+
+    def test_is_not_to_who_has_voted_so_that_nobody_could_decide(
+        self, carol: User, dave: User
+    ) -> None:
+        put_into_force(quorum=2)
+        approval = say(asked(), carol)
+
+        with pytest.raises(AlreadyVoted):
+            hand_on(approval, dave, "carol")
+
+        assert say(approval, dave).status == "approved"
 
     def test_names_the_person_who_did(self, carol: User, dave: User) -> None:
         approval = hand_on(asked(), carol, "dave")

@@ -171,6 +171,12 @@ class TestHandingOn:
             with pytest.raises(SelfDecisionForbidden):
                 rules.delegate(ASKED, who, to=to, at=NOON)
 
+    def test_is_not_to_who_has_said_yes(self) -> None:
+        half = replace(ASKED, quorum=2, approved_by=frozenset({"carol"}))
+
+        with pytest.raises(AlreadyVoted):
+            rules.delegate(half, BOB, to="carol", at=NOON)
+
 
 class TestItsEnd:
     def test_is_what_was_said_when_it_was_asked_for(self) -> None:
