@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from events.domain.errors import Conflict, NotFound
@@ -123,10 +123,8 @@ def issued_before(subject: str, *, at: datetime) -> Issued | None:
     """
     # Before the look: of two at once the second finds the certificate of the first.
     erasure.take_turns()
-    first = Entry.objects.filter(
-        pk__in=_certificates().filter(content__isnull=False).values("entry"),
-        target_id__in=[subject, subject.partition("/")[2]],
-    )
+    kept = _certificates().filter(content__isnull=False).values("entry")
+    first = about(subject, Entry.objects.filter(pk__in=kept))
     entry = first.order_by("occurred_at").first()
     if entry is None:
         return None
@@ -139,6 +137,14 @@ def certificates() -> QuerySet[Entry]:
     """Return the entries that carry a certificate."""
     with_reason = Entry.objects.select_related("remark")
     return with_reason.filter(pk__in=_certificates().values("entry"))
+
+
+def about(subject: str, erased: QuerySet[Entry]) -> QuerySet[Entry]:
+    """Return those of the erasures that are of a subject, by whichever action it was erased."""
+    type_, _, id_ = subject.partition("/")
+    return erased.filter(
+        Q(target_type="subject", target_id=subject) | Q(target_type=type_, target_id=id_)
+    )
 
 
 def certificate_of(entry_id: UUID) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class ErasureFilters(filters.FilterSet):
 
     def of_subject(self, rows: QuerySet[Entry], _name: str, value: str) -> QuerySet[Entry]:
         """Find it by whichever action it was done."""
-        return rows.filter(target_id__in=[value, value.partition("/")[2]])
+        return erasures.about(value, rows)
 
 
 class ErasureViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Entry]):
