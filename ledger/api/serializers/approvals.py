@@ -14,6 +14,10 @@ from ledger.domain.payload import PayloadKind
 from ledger.models import Approval, ApprovalVote, Entry
 
 _TEXT_CHARS_MAX = 200
+_OF_A_COMMAND = frozenset({"command", "target_id", "input"})
+_OF_A_SUBJECT = frozenset(
+    {"subject_type", "subject_id", "title", "reference", "reason", "policy", "risk"}
+)
 
 
 class DecisionIn(Body):
@@ -51,10 +55,17 @@ class ApprovalRequestIn(Body):
     )
 
     def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
-        is_subject = {"subject_type", "subject_id", "title"} <= asked.keys()
-        if ("command" in asked) == is_subject:
+        is_command = "command" in asked
+        if is_command == ({"subject_type", "subject_id", "title"} <= asked.keys()):
             raise serializers.ValidationError(
                 "Name a command, or a subject by type, id and title.", code="required"
+            )
+        # What a command is asked with is its input: beside it nothing else would be kept.
+        foreign = sorted(set(self.initial_data) & (_OF_A_SUBJECT if is_command else _OF_A_COMMAND))
+        if foreign:
+            what = "subject" if is_command else "command"
+            raise serializers.ValidationError(
+                {name: [f"Say it of a {what} only."] for name in foreign}, code="unexpected"
             )
         return asked
 

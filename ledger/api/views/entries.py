@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from events.domain.texts import shortened
 from ledger import timelines
 from ledger.api.filters import EntryFilters
 from ledger.api.serializers.entries import (
@@ -27,7 +28,7 @@ from ledger.api.serializers.entries import (
 from ledger.bodies import ReasonIn, valid
 from ledger.disclosure import disclosing
 from ledger.disclosure.reasons import access_reason
-from ledger.domain.action import Read, Target
+from ledger.domain.action import TARGET_CHARS_MAX, Read, Target
 from ledger.models import Entry
 from ledger.sealing import exporting
 from ledger.services import amendments
@@ -183,7 +184,8 @@ def _export_of(asked: dict[str, Any], request: Request) -> Read:
     about = f"{value.type}:{value.id}" if isinstance(value, Target) else str(value)
     return Read(
         name="ledger.export",
-        target=Target(type="ledger", id=f"{name} {about}".strip()),
+        # A type and an id may be longer together than an id may be.
+        target=Target(type="ledger", id=shortened(f"{name} {about}".strip(), TARGET_CHARS_MAX)),
         capability="ledger.export",
         fields=("entries",),
         reason=access_reason(request),

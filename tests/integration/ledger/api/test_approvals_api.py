@@ -145,6 +145,30 @@ class TestAskingAhead:
         assert (said.status_code, said.json()["code"]) == (409, "approval_not_needed")
         assert not Entry.objects.filter(action_name="thing.do").exists()
 
+    @pytest.mark.parametrize(
+        ("asked", "foreign"),
+        [
+            (
+                {"command": "thing.do", "target_id": "t1", "reason": "Rain", "subject_id": "p1"},
+                ["/reason", "/subject_id"],
+            ),
+            (
+                {"subject_type": "plan", "subject_id": "p1", "title": "Sail", "input": {"n": 1}},
+                ["/input"],
+            ),
+        ],
+    )
+    def test_ignores_nothing_that_is_said_of_the_other(
+        self, asker: User, asked: dict[str, Any], foreign: list[str]
+    ) -> None:
+        key = client_with(issue(asker, ["*"])[0])
+
+        said = post(key, HERE, **asked)
+
+        assert said.status_code == 400
+        assert [each["pointer"] for each in said.json()["errors"]] == foreign
+        assert not Approval.objects.exists()
+
     def test_for_a_subject_waits_and_can_be_withdrawn(self, asker: User) -> None:
         with acting(asker):
             put_into_force(name="subject-approval", capabilities=("approval.request",))

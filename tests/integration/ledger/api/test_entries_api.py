@@ -316,6 +316,15 @@ class TestAnExport:
 
         assert (answer.status_code, answer.json()["code"]) == (404, "ledger_nothing_sealed")
 
+    def test_of_a_target_with_the_longest_id_is_on_record_too(self, reader: APIClient) -> None:
+        url = f"{URL}/export?target=thing:{'t' * 200}"
+
+        answer = reader.get(url, headers={"Access-Reason": "audit"})
+
+        assert answer.json()["code"] == "ledger_nothing_sealed"
+        look = Entry.objects.get(action_name="ledger.export")
+        assert look.target_id.startswith("target thing:ttt")
+
 
 class TestHealth:
     def test_finds_what_was_changed_off_the_record(
