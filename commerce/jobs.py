@@ -1,13 +1,17 @@
 """The kinds of job of commerce: each calls one service. Handlers run outside any transaction."""
 
+import logging
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
+from django.db.models import Model
 from django.utils import timezone
 
 from commerce import people, selectors, timetable
 from commerce.domain.booking.refusals import HoldNotOver, InvalidTransition
+from commerce.models import Booking, Invoice
 from commerce.schemas import CENTS, CURRENCY, TEXT, TIME, record
 from commerce.services import (
     bookings,
@@ -32,6 +36,11 @@ from workflows.work.registry import job
 
 SWEEP_MAX = 500
 """Of one kind per pass; what is left is for the next."""
+FAILURES_MAX = 10
+"""Of one pass, before it gives up."""
+_Row = TypeVar("_Row", bound=Model)
+
+logger = logging.getLogger(__name__)
 
 _asks_provider = partial(
     job, retry=RetryPolicy(max_attempts=8, base_s=2, factor=2, cap_s=900, jitter=0.2)
@@ -124,15 +133,14 @@ def note_review(claim: Claim) -> None:
 @job(timetable.EXPIRE_HOLDS, capability="booking.expire", input_schema=_NOTHING, housekeeping=True)
 def expire_holds(claim: Claim) -> dict[str, int]:
     """Give up the seats of every booking whose hold is over."""
-    expired = 0
-    for booking in selectors.holds_that_ended(timezone.now())[:SWEEP_MAX]:
-        claim.check()
-        try:
-            bookings.expire_if_over(booking_id=booking.pk)
-        except (HoldNotOver, InvalidTransition):
-            continue  # Prolonged, confirmed or cancelled since the list was read.
-        expired += 1
-    return {"expired": expired}
+    over = selectors.holds_that_ended(timezone.now())[:SWEEP_MAX]
+    # Prolonged, confirmed or cancelled since the list was read.
+    settled = (HoldNotOver, InvalidTransition)
+
+    def expire(booking: Booking) -> None:
+        bookings.expire_if_over(booking_id=booking.pk)
+
+    return {"expired": _each(claim, over, expire, settled)}
 
 
 @job(
@@ -143,15 +151,14 @@ def expire_holds(claim: Claim) -> dict[str, int]:
 )
 def mark_overdue(claim: Claim) -> dict[str, int]:
     """Mark every invoice that should have been paid by yesterday."""
-    marked = 0
-    for invoice in selectors.invoices_past_due(timezone.now().date())[:SWEEP_MAX]:
-        claim.check()
-        try:
-            invoices.mark_overdue(invoice_id=invoice.pk)
-        except InvoiceNotDue:
-            continue  # Paid or voided since the list was read.
-        marked += 1
-    return {"marked": marked}
+    due = selectors.invoices_past_due(timezone.now().date())[:SWEEP_MAX]
+    # Paid or voided since the list was read.
+    settled = (InvoiceNotDue,)
+
+    def mark(invoice: Invoice) -> None:
+        invoices.mark_overdue(invoice_id=invoice.pk)
+
+    return {"marked": _each(claim, due, mark, settled)}
 
 
 @job(
@@ -187,6 +194,36 @@ def poll_open_settlements(claim: Claim) -> dict[str, int]:
         settlement.poll_invoice_settlement(invoice_id=invoice.pk)
         polled += 1
     return {"polled": polled}
+
+
+def _each(
+    claim: Claim,
+    rows: Iterable[_Row],
+    act: Callable[[_Row], object],
+    settled: tuple[type[Exception], ...],
+) -> int:
+    """Do `act` to each row, and return to how many: not to those that are `settled` already.
+
+    :raises Exception: the first failure, when the others have had their turn. Each pass begins
+        with the oldest: if it ended there, one row that cannot be handled would keep all back.
+    """
+    done, failures = 0, list[Exception]()
+    for row in rows:
+        claim.check()
+        try:
+            act(row)
+        except settled:
+            continue
+        except Exception as error:
+            logger.exception("A row was passed over.", extra={"id": str(row.pk)})
+            failures.append(error)
+            if len(failures) == FAILURES_MAX:
+                break  # It is not the rows.
+        else:
+            done += 1
+    if failures:
+        raise failures[0]
+    return done
 
 
 def _note_given_up(envelope: Envelope) -> None:

@@ -9,6 +9,7 @@ from commerce import jobs, timetable
 from commerce.models import Booking, ExternalRef, Invoice, Rendition, Slot
 from commerce.services import bookings, invoices, renditions, settlement
 from events import selectors
+from events.ids import new_id
 from ledger.services import erasures
 from tests.integration.commerce.acting import names_in, work_off, work_off_all
 from tests.integration.commerce.conftest import MakeBooking, bill
@@ -45,6 +46,24 @@ class TestExpireHolds:
         assert Slot.objects.get(pk=slot.pk).remaining == 8
         fact = selectors.stream_events(("booking", str(over.pk)))[-1]
         assert (fact.name, fact.data["cause"]) == ("booking.expired", "sweep")
+
+    def test_comes_to_the_others_behind_one_that_it_cannot_handle(
+        self, make_booking: MakeBooking
+    ) -> None:
+        over = make_booking()
+        bookings.hold_booking(booking_id=over.pk, until=timezone.now() + timedelta(minutes=2))
+        # As only a database that was edited by hand has it: no event tells of this one.
+        broken = Booking.objects.get(pk=over.pk)
+        broken.pk, broken.number = new_id(), "BK-BROKEN"
+        broken.hold_expires_at = timezone.now() + timedelta(minutes=1)
+        broken.save(force_insert=True)
+
+        with time_machine.travel(timezone.now() + timedelta(hours=1)):
+            assert run(timetable.EXPIRE_HOLDS) is None
+
+        assert Booking.objects.get(pk=over.pk).status == "expired"
+        failed = Work.objects.get(kind=timetable.EXPIRE_HOLDS)
+        assert (failed.status, str(broken.pk) in failed.last_error) == ("dead", True)
 
 
 class TestMarkOverdue:
