@@ -120,7 +120,7 @@ def flow_last_seen(flow_id: str) -> Flow | None:
     return known.state if known is not None else flow(flow_id)
 
 
-def world(at: datetime | None = None, *, is_careful: bool = False) -> World:
+def world(at: datetime, *, is_careful: bool = False) -> World:
     """Return the answers that a decision made now may ask for.
 
     One that `is_careful` looks first whether events can carry what came of the steps.
@@ -135,7 +135,7 @@ def world(at: datetime | None = None, *, is_careful: bool = False) -> World:
         return known[0].on(settings.node, step.id).status != HealthStatus.UNHEALTHY
 
     return World(
-        at=at or timezone.now(),
+        at=at,
         secret=secrets.token_bytes(32),
         languages=InPlace(),
         defaults=settings.retry,
@@ -173,7 +173,7 @@ def handle(
         )
 
     try:
-        return _recorded(attempt, command)
+        return _recorded(attempt, command, completes)
     except approval_requests.TransactionNeeded:
         # Only a step that somebody approves is not begun by one statement.
         with transaction.atomic(durable=True):
@@ -210,18 +210,25 @@ def handle_in_transaction(
             is_new=is_new,
         )
 
-    return _recorded(attempt, command)
+    return _recorded(attempt, command, completes)
 
 
-def _recorded(attempt: Callable[[Request], Outcome[Flow]], command: FlowCommand) -> Outcome[Flow]:
+def _recorded(
+    attempt: Callable[[Request], Outcome[Flow]], command: FlowCommand, completes: Claim | None
+) -> Outcome[Flow]:
     """Decide again, with care, if what came of the steps is more than events can carry.
 
     Nothing has been written then: the events were still being made.
     """
+    at = timezone.now()
+    if completes is not None:
+        # Rows are due by PostgreSQL's clock. By a clock behind it a deadline would be still to
+        # come, and the row that is to look at it is this one.
+        at = max(at, completes.claimed_at)
     try:
-        return attempt(Request(command=command, world=world()))
+        return attempt(Request(command=command, world=world(at)))
     except _NOT_FOR_EVENTS:
-        return attempt(Request(command=command, world=world(is_careful=True)))
+        return attempt(Request(command=command, world=world(at, is_careful=True)))
 
 
 def acting(flow_id: str, step_id: str = "") -> AbstractContextManager[EventContext]:
@@ -360,20 +367,21 @@ def _next_work(flow_id: str, effect: Effect, now: datetime) -> NextWork:
         members |= {"step_id": effect.step_id, "token": effect.token}
     if effect.retry:
         members["retry"] = effect.retry
+    is_later = effect.due_at > now
     return NextWork(
         kind=WORK_KINDS[effect.kind],
         subject=f"flow/{flow_id}"[: queue.SUBJECT_CHARS_MAX],
         input=members,
-        due_at=effect.due_at if effect.due_at > now else None,
-        idempotency_key=_key_of(flow_id, effect),
+        due_at=effect.due_at if is_later else None,
+        idempotency_key=_key_of_look(flow_id, effect) if is_later else None,
     )
 
 
-def _key_of(flow_id: str, effect: Effect) -> str | None:
-    """Return what keeps a look at the same time from being listed twice.
+def _key_of_look(flow_id: str, effect: Effect) -> str | None:
+    """Return what keeps a look at the same later time from being listed by every decision.
 
-    Everything else follows from an event, which the stream has once.
+    Everything else follows from an event, or from one decision.
     """
     if effect.kind != EffectKind.LOOK:
         return None
-    return f"{effect.due_at.timestamp()}:{flow_id}"[: queue.KEY_CHARS_MAX]
+    return f"{effect.due_at.timestamp()}:{ids.recorded_as(flow_id)}"

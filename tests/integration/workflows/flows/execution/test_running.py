@@ -1,11 +1,14 @@
 """Flows on a real PostgreSQL against real HTTP peers, worked off by the real runner."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 
 from events import doctor, selectors
 from tests.integration.workflows.flows.conftest import flow, later, work_off
+from tests.live import eventually
 from tests.support.step_server import Answer, Heard, StepServer
 from workflows.flows import services
 from workflows.flows.domain import commands as asked
@@ -256,6 +259,27 @@ class TestChildFlows:
         assert flow("trip").error == (
             "step outer failed: step inner failed: step returned HTTP error: status 400: never"
         )
+
+
+class TestDeadlines:
+    def test_pass_on_a_machine_whose_clock_is_behind(
+        self, peer: StepServer, clock: time_machine.Traveller
+    ) -> None:
+        slow = {"type": "async", "http": {"endpoint": peer.url("/slow")}}
+        register("slow", **slow, attributes={"size": {"role": "output"}})
+        waits = {"role": "optional", "optional": {"default": "7", "deadline": 1}}
+        register("take", **http(peer, "/take"), attributes={"size": waits})
+        start("trip", "take")
+        clock.shift(timedelta(seconds=-10))
+
+        def is_taken() -> bool:
+            work_off()
+            return bool(peer.calls("/take"))
+
+        eventually(is_taken)
+
+        [call] = peer.calls("/take")
+        assert call.body == {"size": 7}
 
 
 class TestStart:
