@@ -97,7 +97,10 @@ class ArgyllFraming:
 
 def _subscribe(fields: Mapping[str, Any]) -> Message | None:
     sub_id, with_state = fields.get("sub_id"), fields.get("include_state")
-    paths, names = fields.get("aggregate_ids") or [], fields.get("event_types") or []
+    paths, names = (
+        [] if filters is None else filters
+        for filters in (fields.get("aggregate_ids"), fields.get("event_types"))
+    )
     is_named = isinstance(sub_id, str) and 0 < len(sub_id) <= SUB_ID_CHARS_MAX
     most = FILTER_ENTRIES_MAX if with_state else STREAMS_MAX
     if not (is_named and isinstance(with_state, bool | None) and _texts(names)):
