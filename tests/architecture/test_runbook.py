@@ -1,6 +1,7 @@
 """Who is woken by a line of the log finds it in the runbook."""
 
 import ast
+import re
 from collections.abc import Iterator
 
 from config.processes.parts import WEB_KEEP_ALIVE_SECONDS
@@ -27,6 +28,17 @@ def test_every_error_that_is_logged_is_in_the_runbook() -> None:
 
     assert len(logged) > 20
     assert {message for message in logged if message not in runbook} == set()
+
+
+def test_what_is_quoted_stands_on_a_page() -> None:
+    runbook = (ROOT / "docs/runbook.md").read_text()
+    pages = [*(ROOT / "templates").rglob("*.html"), *product_files()]
+    shown = "\n".join(each.read_text() for each in pages)
+
+    quoted = set(re.findall(r'"([A-Z][^"\n]*)"', runbook))
+    assert len(quoted) > 2
+    # The heading of another chapter is quoted as well.
+    assert {text for text in quoted if text not in shown and f"## {text}" not in runbook} == set()
 
 
 def test_production_serves_as_up_does() -> None:
