@@ -39,11 +39,12 @@ class Joint:
     Each of its parameters is a list: `parts` has by name what this one adds to it, or None.
     What is looked at several times is in a list of its own, without what is long: each look
     reads all of the JSON, at 10 microseconds per kilobyte. A row that the statement returns is
-    for whom its first column is among the `keys`.
+    for whom its first column is among the `keys`. The `premise` of several is looked at once.
     """
 
     parts: Mapping[str, object]
     keys: Sequence[Any] = ()
+    premise: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -190,6 +191,7 @@ def _lists_of(joints: Sequence[Joint]) -> dict[str, str]:
             if part is not None:
                 lists[name].append(part)
     written = {name: orjson.dumps(parts).decode() for name, parts in lists.items()}
+    written["premises"] = f"[{','.join({one.premise for one in joints if one.premise})}]"
     return defaultdict(lambda: "[]", written)
 
 

@@ -4,9 +4,8 @@ Writers of one stream queue up on an advisory lock that `events_append` takes an
 of the transaction releases; UNIQUE (stream, sequence) stands behind it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString, cast
 
@@ -19,7 +18,6 @@ from events.domain.envelope import Category, Envelope, Source, Stream
 from events.domain.errors import Conflict
 from events.domain.principal import Principal
 from events.domain.streams import key_of, key_range, stream_of
-from events.group_commit import Joint, Rows, group
 
 STREAM_MOVED = "DB001"
 """SQLSTATE of our own, raised by `events_append`."""
@@ -35,7 +33,7 @@ _APPENDED_ONE = (
     "%(correlation_id)s, %(causation_id)s, %(emitted_at)s, %(event_id)s, %(event_name)s, "
     "%(event_version)s::int, %(event_category)s, %(event_data)s, %(event_payload)s)"
 )
-_APPENDED_MANY = "events_append_many(%(streams)s::json, %(appends)s::json)"
+APPENDED_MANY = "events_append_many(%(streams)s::json, %(appends)s::json)"
 
 # A join would be planned for every event, and made; few have a payload.
 DATA = "coalesce(e.data, (SELECT body FROM events_payload WHERE hash = e.payload_id))"
@@ -95,25 +93,6 @@ Recorded = tuple[int, str, str, int, str, datetime]
 version, text of the data, time of emission."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompanionStatement:
-    """What else is written in the statement of an append: one round trip, all or nothing.
-
-    In `sql`, `{head}` stands for the new head of the stream, an integer: a function that
-    takes it as an argument runs after the append, under the lock of the stream. `on_rows` is
-    told the rows; `refusal` turns an SQLSTATE and its detail into an exception of its own.
-    With `joint_sql` it can be written in one statement with those of other streams
-    (group_commit): there `{appended}` stands for the append, and `joint` gives this one's part.
-    """
-
-    sql: str
-    params: Mapping[str, object]
-    on_rows: Callable[[list[wire.Row]], None]
-    refusal: Callable[[str, str], Exception | None]
-    joint_sql: str = ""
-    joint: Callable[[], Joint] | None = None
-
-
 def append(
     stream: Stream,
     drafts: Sequence[Draft],
@@ -141,77 +120,19 @@ def append_unsealed(
     expected: int | None = None,
     once: bool = False,
     first: Sequence[wire.Statement] = (),
-) -> tuple[int | None, list[Rows]]:
+) -> tuple[int | None, list[list[wire.Row]]]:
     """Append as `append` does; return the new head, None if nothing was written, and more rows:
     those of `first`, statements that share the round trip and run before.
 
     Makes no envelopes: they would take a tenth of the time of several events.
     """
-    appending = _appending(stream, drafts, provenance, expected=expected, once=once)
-    append = (f"SELECT {appending.sql}", appending.params())
+    new = appending(stream, drafts, provenance, expected=expected, once=once)
+    append = (f"SELECT {new.sql}", new.params())
     try:
         *rows, [(head,)] = wire.fetch_all([*first, append])
     except DatabaseError as error:
-        raise _refusal(error, stream, expected) or error from error.__cause__
+        raise refusal(error, stream, expected) or error from error.__cause__
     return cast("int | None", head), rows
-
-
-def append_with(
-    companion: CompanionStatement,
-    stream: Stream,
-    drafts: Sequence[Draft],
-    provenance: Provenance,
-    *,
-    expected: int,
-) -> None:
-    """Append as `append` does, and write `companion` in the same statement.
-
-    Without `drafts` only the companion is written, whatever the stream has become.
-
-    :raises StreamMoved: if there are drafts and the stream is not at `expected`.
-    """
-    head = expected + len(drafts)
-    if not drafts:
-        sql = companion.sql.replace("{head}", "%(head)s::int")
-        companion.on_rows(_written(companion, sql, {"head": head}, stream, expected))
-        return
-    appending = _appending(stream, drafts, provenance, expected=expected, once=False)
-    sql = companion.sql.replace("{head}", appending.sql)
-    with _turn(companion, appending) as together:
-        rows = together
-        if rows is None:
-            rows = _written(companion, sql, appending.params(), stream, expected)
-    companion.on_rows(rows)
-
-
-def _turn(
-    companion: CompanionStatement, appending: "_Appending"
-) -> AbstractContextManager[Rows | None]:
-    """Write together with other threads, if what is written is a transaction of its own."""
-    ours = companion.joint
-    if ours is None or wire.connection().in_atomic_block:
-        return nullcontext()
-
-    def joint() -> Joint:
-        part = ours()
-        return replace(part, parts={**appending.parts(), **part.parts})
-
-    sql = companion.joint_sql.replace("{appended}", _APPENDED_MANY)
-    return group.turn(str(appending.common["stream"]), sql, joint)
-
-
-def _written(
-    companion: CompanionStatement,
-    sql: str,
-    params: Mapping[str, object],
-    stream: Stream,
-    expected: int,
-) -> Rows:
-    try:
-        return wire.fetch(sql, {**params, **companion.params})
-    except DatabaseError as error:
-        refusal = _refusal(error, stream, expected) or companion.refusal(*_diagnosis(error))
-        raise refusal or error from error.__cause__
 
 
 def lock(streams: Iterable[Stream]) -> None:
@@ -295,7 +216,7 @@ def envelope_of(row: Sequence[Any], *, position: int | None = None) -> Envelope:
 
 
 @dataclass(frozen=True, slots=True)
-class _Appending:
+class Appending:
     """Events on their way into a statement: `data` or `payloads` has the text, or its hash."""
 
     common: Mapping[str, object]
@@ -349,14 +270,15 @@ class _Appending:
         return orjson.dumps(records).decode()
 
 
-def _appending(
+def appending(
     stream: Stream,
     drafts: Sequence[Draft],
     provenance: Provenance,
     *,
     expected: int | None,
     once: bool,
-) -> _Appending:
+) -> Appending:
+    """Return events on their way to the end of `stream`, for a statement that appends them."""
     context = provenance.context
     common: dict[str, object] = {
         "stream": key_of(stream),
@@ -368,7 +290,7 @@ def _appending(
         "causation_id": context.causation_id,
         "emitted_at": provenance.emitted_at,
     }
-    return _Appending(common, drafts, *payloads.split(drafts))
+    return Appending(common, drafts, *payloads.split(drafts))
 
 
 def sealed_at(
@@ -382,16 +304,18 @@ def sealed_at(
     ]
 
 
-def _refusal(error: DatabaseError, stream: Stream, expected: int | None) -> StreamMoved | None:
-    state, detail = _diagnosis(error)
+def refusal(error: DatabaseError, stream: Stream, expected: int | None) -> StreamMoved | None:
+    """Return why an append was refused, None if it was for another reason."""
+    state, detail = diagnosis(error)
     if state != STREAM_MOVED or expected is None:
         return None
     return StreamMoved(stream, expected, int(detail))
 
 
-def _diagnosis(error: DatabaseError) -> tuple[str, str]:
-    diagnosis = getattr(error.__cause__, "diag", None)
+def diagnosis(error: DatabaseError) -> tuple[str, str]:
+    """Return the SQLSTATE of an error and its detail, empty where it has none."""
+    found = getattr(error.__cause__, "diag", None)
     return (
-        getattr(diagnosis, "sqlstate", None) or "",
-        getattr(diagnosis, "message_detail", None) or "",
+        getattr(found, "sqlstate", None) or "",
+        getattr(found, "message_detail", None) or "",
     )

@@ -108,21 +108,31 @@ def run(sql: LiteralString, params: Params = (), *, binary: bool = False) -> psy
     return cursor
 
 
-def fetch(sql: LiteralString, params: Named, *, db: BaseDatabaseWrapper | None = None) -> list[Row]:
+def fetch(
+    sql: LiteralString,
+    params: Named,
+    *,
+    db: BaseDatabaseWrapper | None = None,
+    begins: bool = True,
+) -> list[Row]:
     """Run one constant statement as a prepared one, and return its rows. Raises as `run` does.
 
-    Outside a transaction it may go over another connection than the thread's own: `db`.
+    Outside a transaction it may go over another connection than the thread's own: `db`. Unless it
+    `begins` one that has not begun, it is a transaction of its own.
 
     Half of what `run` takes: no cursor is made, and values go as text of a type that the
     statement tells. They are texts, bytes, numbers, booleans, dates, times, UUIDs, lists of them,
     JSON (psycopg's Jsonb), and None.
     """
-    [rows] = fetch_all([(sql, params)], db=db)
+    [rows] = fetch_all([(sql, params)], db=db, begins=begins)
     return rows
 
 
 def fetch_all(
-    statements: Sequence[Statement], *, db: BaseDatabaseWrapper | None = None
+    statements: Sequence[Statement],
+    *,
+    db: BaseDatabaseWrapper | None = None,
+    begins: bool = True,
 ) -> list[list[Row]]:
     """Run constant statements in one round trip, and return the rows of each. See `fetch`.
 
@@ -132,7 +142,7 @@ def fetch_all(
     raw = _opened(db)
     started = time.monotonic()
     with db.wrap_database_errors:
-        rows = _fetched(raw, statements)
+        rows = _fetched(raw, statements, begins=begins)
     # As after `run`.
     db.health_check_done = True  # type: ignore[attr-defined]
     for sql, _ in statements:
@@ -191,35 +201,36 @@ def prepared_statements(raw: _Raw) -> PreparedStatements:
 _PREPARED = "daybook_prepared"
 
 
-def _fetched(raw: _Raw, statements: Sequence[Statement]) -> list[list[Row]]:
+def _fetched(raw: _Raw, statements: Sequence[Statement], *, begins: bool) -> list[list[Row]]:
     with raw.lock:
         known = prepared_statements(raw)
         try:
-            results = _executed(raw, known, statements)
+            results = _executed(raw, known, statements, begins=begins)
         except errors.InvalidSqlStatementName:
             # Somebody else had the server forget it. A transaction is lost with that.
             known.prepared.clear()
             if raw.pgconn.transaction_status != TransactionStatus.IDLE:
                 raise
-            results = _executed(raw, known, statements)
-        return [_rows(known, result) for result in results]
+            results = _executed(raw, known, statements, begins=begins)
+        return [rows_of(known, result) for result in results]
 
 
-def _rows(known: PreparedStatements, result: PGresult) -> list[Row]:
+def rows_of(known: PreparedStatements, result: PGresult) -> list[Row]:
+    """Return the rows of a result of `together`."""
     known.transformer.set_pgresult(result)
     rows: list[Row] = known.transformer.load_rows(0, result.ntuples, tuple)
     return rows
 
 
 def _executed(
-    raw: _Raw, known: PreparedStatements, statements: Sequence[Statement]
+    raw: _Raw, known: PreparedStatements, statements: Sequence[Statement], *, begins: bool
 ) -> Sequence[PGresult]:
     is_idle = raw.pgconn.transaction_status == TransactionStatus.IDLE
     if is_idle:
         # What psycopg has to forget: the next cursor would take what is prepared here along.
         raw.wait(raw._prepared.maintain_gen(raw))  # noqa: SLF001 - no other way in.
     last, *others = sent = [ready(known, *each) for each in statements]
-    begins = is_idle and not raw.autocommit
+    begins = begins and is_idle and not raw.autocommit
     if begins or others or last.numbered is not None:
         # As a cursor does it, which makes a round trip of its BEGIN.
         first = [raw._get_tx_start_command()] if begins else []  # noqa: SLF001 - nor here.

@@ -5,7 +5,8 @@ known, so that its digest can be recomputed without Daybook.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple
@@ -16,6 +17,7 @@ from django.db import DatabaseError, IntegrityError
 from django.db.models import QuerySet
 
 from events import finishing, wire
+from events.companions import Deferred
 from events.domain import canonical
 from events.domain.context import EventContext
 from events.domain.errors import Conflict
@@ -128,24 +130,29 @@ class EntryDraft(NamedTuple):
     undoing: Undoing | None = None
 
 
-def append(draft: EntryDraft, *, ends: bool = False) -> None:
+def append(draft: EntryDraft, *, ends: bool = False, after: Deferred | None = None) -> None:
     """Insert an entry, its detail, and what it refers to.
 
-    With `ends` it is the last thing in the transaction, and commits it if it can.
+    With `ends` it is the last thing in the transaction, and commits it if it can. What is
+    deferred until `after` comes before it: in the same statement if nothing stands beside it.
 
     :raises PoliciesMoved: if other policies than `draft.policies` are in force; nothing is done.
     :raises ActionKeyReused: if its idempotency key stands on another entry.
     :raises PayloadTooLarge: if it refers to too much.
     :raises ReversalRefused: if it undoes another that does not, or no longer, allow it.
     """
+    if after is not None and not (ends and _stands_alone(draft) and finishing.can_commit()):
+        after.write()
     taken = _taken(draft)
     kept = payloads.prepare(draft.id, draft.kept, at=draft.occurred_at) if draft.kept else []
     worded = remarks.prepare(draft.reason)
     columns = _written(draft, kept, worded, taken)
     has_standing = draft.declared is not None or taken is not None
     ends = ends and taken is None and finishing.can_commit()
-    entry = _statement(draft, columns, worded, has_standing=has_standing, refuses=ends)
     try:
+        if ends and after is not None and _is_finished_with(draft, columns, after):
+            return
+        entry = _statement(draft, columns, worded, has_standing=has_standing, refuses=ends)
         if ends:
             _finish(draft, [entry, *payloads.statements(kept)])
             return
@@ -189,13 +196,35 @@ def _written(
     return columns
 
 
+def _stands_alone(draft: EntryDraft) -> bool:
+    """Return whether an entry is one row and no more."""
+    has_more = draft.kept or draft.reason or draft.declared or draft.undoing
+    return not has_more and draft.kind is not Kind.READ
+
+
+def _is_finished_with(draft: EntryDraft, columns: Mapping[str, Any], held: Deferred) -> bool:
+    """Write an entry in one statement with what is held back, and commit.
+
+    Return False if nothing is.
+    """
+    entry = statements.beside(columns, policies=draft.policies)
+    with _refused_by_policies():
+        return held.write_with(entry, guarded=draft.policies is not None)
+
+
 def _finish(draft: EntryDraft, written: Sequence[wire.Statement]) -> None:
-    try:
+    with _refused_by_policies():
         finishing.commit_with(written, guarded=draft.policies is not None)
+
+
+@contextmanager
+def _refused_by_policies() -> Iterator[None]:
+    try:
+        yield
     except DatabaseError as error:
         if getattr(error.__cause__, "sqlstate", None) != statements.POLICIES_MOVED:
             raise
-        wire.run(finishing.ROLLBACK_TO)
+        finishing.take_back()
         raise PoliciesMoved from error
 
 

@@ -17,6 +17,7 @@ from django.db import transaction as db_transaction
 from django.utils import timezone
 
 from events import context
+from events.companions import Deferred, PremiseMoved
 from events.domain.context import EventContext
 from events.domain.errors import DomainError, Forbidden, Throttled
 from events.domain.principal import PrincipalKind
@@ -55,8 +56,10 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def recorded(action: Action) -> Iterator[Proof]:
+def recorded(action: Action, *, after: Deferred | None = None) -> Iterator[Proof]:
     """Open the durable transaction in which `action` is carried out and put on record.
+
+    What the block leaves to `after` is written with the entry, if nothing comes in between.
 
     :raises PrincipalNotAllowed: if the capability is not for this kind of principal.
     :raises AnonymousMayNotWrite, RequestInProgress: as `idempotency.transaction` says.
@@ -75,7 +78,7 @@ def recorded(action: Action) -> Iterator[Proof]:
             unit.refer(action.target.id)
             yield proof
             unit.refer(proof.notes.reference or proof.notes.target_id)
-            unit.ending = partial(_append, proof, granted, ends=True)
+            unit.ending = partial(_append, proof, granted, ends=True, after=after)
         if ongoing is not None:
             ongoing.entry_id = None if proof.notes.is_void else proof.entry_id
     except ApprovalNeeded as needed:
@@ -85,8 +88,7 @@ def recorded(action: Action) -> Iterator[Proof]:
         _record_refused(action, why, approval_id=gate.referred_to(under))
         raise
     except Exception as why:
-        if under is not None:
-            _failed(action, under, why)
+        _did_not_happen(action, ongoing, under, why)
         raise
 
 
@@ -139,8 +141,15 @@ def _record_refused(action: Action, why: DomainError, *, approval_id: UUID | Non
     record_refusal(action, why, approval_id=approval_id, once=once)
 
 
-def _failed(action: Action, under: Presented, why: Exception) -> None:
+def _did_not_happen(
+    action: Action, ongoing: Ongoing | None, under: Presented | None, why: Exception
+) -> None:
     """Record that what was approved was tried and did not work. It may be tried again."""
+    if isinstance(why, PremiseMoved) and ongoing is not None:
+        # It is about to be decided anew, and is the reversal then.
+        ongoing.is_claimed = False
+    if isinstance(why, PremiseMoved) or under is None:
+        return
     try:
         with db_transaction.atomic():
             gate.note_failure(action, context.current(), under, why)
@@ -284,11 +293,23 @@ def record_request(capability_id: str, *, target_id: str = "") -> None:
         raise
 
 
-def _append(proof: Proof, granted: Approval | None, *, ends: bool = False) -> None:
+def _append(
+    proof: Proof,
+    granted: Approval | None,
+    *,
+    ends: bool = False,
+    after: Deferred | None = None,
+) -> None:
     action, notes = proof.action, proof.notes
     happened = context.current()
+    is_agent = happened.principal.kind is PrincipalKind.AGENT
     is_loose = capabilities.get(action.capability).ledger is LedgerPolicy.NONE
-    if notes.is_void or (is_loose and happened.principal.kind is not PrincipalKind.AGENT):
+    is_unrecorded = notes.is_void or (is_loose and not is_agent)
+    if after is not None and (is_agent or granted is not None or is_unrecorded):
+        # The stream is locked before a delegation. And what was done before, as a repeated
+        # request finds out, needs neither a budget nor an approval.
+        after.write()
+    if is_unrecorded:
         gate.clear_unrecorded(action)
         return
     assert notes.target_id, f"{action.name} was done without a target"
@@ -297,9 +318,14 @@ def _append(proof: Proof, granted: Approval | None, *, ends: bool = False) -> No
     mandate = mandate or _standing_mandate(action)
     authority = entries.authority_of(action.capability, notes.facts, happened)
     while True:
-        clearance = gate.clear(proof, authority, happened, granted)
+        clearance = gate.cleared_at_once(proof, authority, happened, granted)
+        if clearance is None:
+            if after is not None:
+                after.write()
+            clearance = gate.clear(proof, authority, happened, granted)
         try:
-            entries.append(_draft(proof, clearance, authority, happened, mandate), ends=ends)
+            draft = _draft(proof, clearance, authority, happened, mandate)
+            entries.append(draft, ends=ends, after=after)
         except PoliciesMoved:
             in_force.look()
         else:

@@ -9,13 +9,14 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from django.db import Error, transaction
 
-from events import bus, catalogue, doorbell, recorder, store, wire
+from events import bus, catalogue, companions, doorbell, recorder, store, wire
+from events.companions import CompanionStatement
 from events.domain.aggregate import Aggregate, Callback, Outcome, Projection
 from events.domain.draft import Draft, Provenance
 from events.domain.envelope import Category, Envelope, Source, Stream
@@ -25,7 +26,7 @@ from events.recorder import NoTransaction
 from events.sourcing import snapshots, states, turns
 from events.sourcing.snapshots import Snapshot
 from events.sourcing.states import Reached
-from events.store import CompanionStatement, StreamMoved
+from events.store import StreamMoved
 
 logger = logging.getLogger(__name__)
 
@@ -245,10 +246,14 @@ def _decided(run: _Run[S, C, E]) -> tuple[Reached[S], Sequence[E]]:
 def _unit(run: _Run[S, C, E], drafts: Sequence[Draft]) -> AbstractContextManager[None]:
     """Return the transaction of the append; none when the append is the only statement."""
     is_alone = not run.projects and not wire.connection().in_atomic_block
-    if is_alone and not any(map(bus.hooks_of, {draft.name for draft in drafts})):
+    if is_alone and not _has_hooks(drafts):
         # One statement is its own transaction: BEGIN and COMMIT would be two round trips.
         return nullcontext()
     return transaction.atomic(durable=True)
+
+
+def _has_hooks(drafts: Sequence[Draft]) -> bool:
+    return any(map(bus.hooks_of, {draft.name for draft in drafts}))
 
 
 def _drafts(run: _Run[S, C, E], events: Sequence[E]) -> list[Draft]:
@@ -309,7 +314,11 @@ def _write(
     decided = Decided(
         before=before.state, after=after.state, events=events, sequence=after.sequence
     )
-    store.append_with(run.companion_of(decided), stream, drafts, provenance, expected=head)
+    companion = run.companion_of(decided)
+    if companion.deferred is not None and _has_hooks(drafts):
+        # They see the events of their transaction.
+        companion = replace(companion, deferred=None)
+    companions.append_with(companion, stream, drafts, provenance, expected=head)
 
 
 def _sealing(

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from events.domain.context import EventContext
 from events.domain.principal import Principal, PrincipalKind
 from ledger import capabilities
 from ledger.approving import conditions, in_force
 from ledger.domain import policy as policies
-from ledger.domain.action import Authority
+from ledger.domain.action import Authority, Proof
 from ledger.domain.capability import ApprovalPolicy as Declared
 from ledger.domain.policy import Circumstances, Demand, PolicyMissing
 from ledger.models import ApprovalPolicyVersion
@@ -64,6 +65,19 @@ def circumstances(
         target_state=state or {},
         is_reversible=is_reversible or bool(declared.reversal),
         facts=facts,
+    )
+
+
+def circumstances_of(proof: Proof, authority: Authority, happened: EventContext) -> Circumstances:
+    """Return the facts of an action that is about to be recorded."""
+    return circumstances(
+        action=proof.action.name,
+        capability=authority.capability,
+        target_type=proof.action.target.type,
+        state=proof.notes.before,
+        facts=proof.notes.facts,
+        by=happened.principal,
+        is_reversible=proof.is_reversible,
     )
 
 

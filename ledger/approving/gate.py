@@ -132,10 +132,25 @@ def enter(action: Action, happened: EventContext) -> Approval | None:
     return row
 
 
+def cleared_at_once(
+    proof: Proof, authority: Authority, happened: EventContext, granted: Approval | None
+) -> Clearance | None:
+    """Clear an action that by the cached policies needs no approval; None if that is not certain.
+
+    Then `clear` says.
+    """
+    if granted is not None or reference.is_only_asking():
+        return None
+    if none := demands.nobody_asked(authority, happened.principal.kind):
+        return Clearance(policies=none.policies)
+    none = demands.no_approval_needed(demands.circumstances_of(proof, authority, happened))
+    return Clearance(policies=none.policies) if none else None
+
+
 def clear(
     proof: Proof, authority: Authority, happened: EventContext, granted: Approval | None
 ) -> Clearance:
-    """Clear the action: without an approval, or under a valid one if it needs one.
+    """Clear what is not `cleared_at_once`: without an approval, or under a valid one.
 
     A form cannot name an approval, so it uses the requester's unused approval of exactly these
     terms.
@@ -145,21 +160,7 @@ def clear(
     :raises DomainError: if the approval does not cover it, with the first of fifteen reasons.
     :raises PolicyMissing: if an approval is needed and no policy says whose.
     """
-    is_plain = granted is None and not reference.is_only_asking()
-    if is_plain and (none := demands.nobody_asked(authority, happened.principal.kind)):
-        return Clearance(policies=none.policies)
-    known = demands.circumstances(
-        action=proof.action.name,
-        capability=authority.capability,
-        target_type=proof.action.target.type,
-        state=proof.notes.before,
-        facts=proof.notes.facts,
-        by=happened.principal,
-        is_reversible=proof.is_reversible,
-    )
-    if is_plain and (none := demands.no_approval_needed(known)):
-        return Clearance(policies=none.policies)
-    needed = demands.approval_needed(known)
+    needed = demands.approval_needed(demands.circumstances_of(proof, authority, happened))
     if granted is None and needed is None:
         if reference.is_only_asking():
             raise ApprovalNotNeeded(proof.action.name)

@@ -1,8 +1,9 @@
 """Flows whose first results one process writes in one commit."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from workflows.work.models import Work
 
 NAMES = ("first", "second")
 """The callables of the two steps; the first is told the id of its flow as `flow`."""
+SHARED = "WITH listed AS (INSERT INTO flows_flowsummary (%) SELECT new.%"
+"""How a statement for several flows begins, of which PostgreSQL shows the first kilobyte. For
+one flow alone there would be VALUES."""
 
 
 def start_flows(flow_ids: list[str]) -> list[str]:
@@ -48,18 +52,22 @@ def know_the_steps(log: Path) -> None:
 
 
 @contextmanager
-def all_writing_at_once(flow_ids: Sequence[str]) -> Iterator[None]:
+def all_writing_at_once(
+    flow_ids: Sequence[str], *, beside: Callable[[], object] | None = None
+) -> Iterator[None]:
     """One thread does each flow; all come to write their first result within the block,
-    during which this thread is the one that writes."""
+    during which this thread is the one that writes. Another thread does what is `beside`."""
 
-    def do(work_id: Any) -> None:
+    def do(call: Callable[[], object]) -> None:
         try:
-            runner.take([work_id], worker="w")
+            call()
         finally:
             connections.close_all()
 
     ready = [Work.objects.get(subject=f"flow/{flow_id}").id for flow_id in flow_ids]
-    threads = [threading.Thread(target=do, args=[work_id]) for work_id in ready]
+    calls = [partial(runner.take, [work_id], worker="w") for work_id in ready]
+    every = [*calls, *([beside] if beside else [])]
+    threads = [threading.Thread(target=do, args=[call]) for call in every]
     with group_commit.group.turn("", "", lambda: group_commit.Joint(parts={})):
         for thread in threads:
             thread.start()

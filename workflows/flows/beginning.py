@@ -2,23 +2,27 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError
 
 from events import context
+from events.companions import Deferred, Premise, PremiseMoved
 from events.domain.canonical import first_difference
+from events.domain.errors import DomainError
 from events.domain.principal import Principal
 from events.store import StreamMoved
 from ledger import idempotency, recording
 from ledger.domain.action import Action, Proof
-from workflows.flows import selectors
+from workflows.flows import actions, selectors
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import ids, limits
 from workflows.flows.domain import start as starting
 from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.errors import FlowBusy, FlowExists, FlowUnknown
 from workflows.flows.domain.flow import FORKED_AT, Flow
+from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step import Step
 from workflows.flows.execution import engine, plans
@@ -26,32 +30,81 @@ from workflows.flows.languages import LANGUAGES
 from workflows.work.handover import TakenWork
 
 
-def command_for(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a flow is started for, in the words of `services.start_flow`."""
+
+    flow_id: str
+    goals: Sequence[str]
+    init: Mapping[str, list[Any]]
+    labels: Mapping[str, str]
+    options: Mapping[str, Any]
+
+
+def start(wanted: Wanted, *, taken: TakenWork | None = None) -> Flow:
+    """Start a flow with steps of the catalog. Raises as `command_for` and `begin` do.
+
+    It is planned with the steps that this process knows. Whether they are the latest, the
+    statement that starts the flow finds out; then it is planned anew.
+    """
+    _check(wanted)
+    known = engine.catalog_last_seen()
+    if known is not None:
+        catalog, premise = known
+        try:
+            command = _command(wanted, plans.make(catalog, wanted.goals, wanted.init))
+        except DomainError:
+            pass  # A refusal has to be of the latest.
+        else:
+            try:
+                return _start(wanted.flow_id, command, taken=taken, premise=premise)
+            except PremiseMoved:
+                pass
+    return _start(wanted.flow_id, command_for(wanted), taken=taken)
+
+
+def start_with(wanted: Wanted, steps: Sequence[Step]) -> Flow:
+    """Start a flow that brings its own steps. Raises as `command_for` and `begin` do."""
+    _check(wanted)
+    own = Catalog(steps={step.id: step for step in steps})
+    plan = make_plan(own, wanted.goals, wanted.init, matches=LANGUAGES.matches)
+    return _start(wanted.flow_id, _command(wanted, plan))
+
+
+def _start(
     flow_id: str,
-    goals: Sequence[str],
-    init: Mapping[str, list[Any]],
-    labels: Mapping[str, str] | None,
-    options: Mapping[str, Any] | None,
-    steps: Sequence[Step] = (),
-) -> asked.StartFlow:
+    command: asked.StartFlow,
+    *,
+    taken: TakenWork | None = None,
+    premise: Premise | None = None,
+) -> Flow:
+    says = f"Started for {', '.join(command.plan.goals)}."
+    action = actions.starting(flow_id, command)
+    return begin(flow_id, command, action, says=says, taken=taken, premise=premise)
+
+
+def command_for(wanted: Wanted) -> asked.StartFlow:
     """Return the command that starts a flow with its plan; the starts that led here go along.
 
     :raises FlowInvalid: if the request breaks a limit.
-    :raises GoalsUnknown: if a goal is not among `steps`, or else not registered.
+    :raises GoalsUnknown: if a goal is not registered.
     """
-    limits.check_start(flow_id, goals, init, labels or {})
-    limits.check_options(options or {})
-    if steps:
-        own = Catalog(steps={step.id: step for step in steps})
-        plan = make_plan(own, goals, init, matches=LANGUAGES.matches)
-    else:
-        plan = plans.make(engine.catalog(), goals, init)
+    _check(wanted)
+    return _command(wanted, plans.make(engine.catalog(), wanted.goals, wanted.init))
+
+
+def _check(wanted: Wanted) -> None:
+    limits.check_start(wanted.flow_id, wanted.goals, wanted.init, wanted.labels)
+    limits.check_options(wanted.options)
+
+
+def _command(wanted: Wanted, plan: Plan) -> asked.StartFlow:
     engine.health_of_late()
     return asked.StartFlow(
         plan=plan,
-        init=init,
-        labels=labels or {},
-        options=options or {},
+        init=wanted.init,
+        labels=wanted.labels,
+        options=wanted.options,
         metadata=_lineage(context.current().principal),
     )
 
@@ -70,24 +123,29 @@ def begin(
     *,
     says: str,
     taken: TakenWork | None = None,
+    premise: Premise | None = None,
     then: Callable[[Proof], None] | None = None,
 ) -> Flow:
     """Start a flow that is thought to be new; if it is not, it must be the same.
 
-    `then` is called last in the transaction of a flow that was new.
+    `then` is called last in the transaction of a flow that was new. Without it, the flow and
+    its entry are one statement (ADR 0192).
     Whoever `action` is delegated by is in whose name the flow starts: four eyes are not theirs.
 
     :raises FlowInvalid: if its child flows nest too deep.
     :raises FlowExists: if the id is taken by another flow.
     :raises FlowBusy: if another flow holds the concurrency key.
+    :raises PremiseMoved: if the `premise` of the plan holds no longer.
     """
     limits.check_children(flow_id, command.plan)
     by = action.delegated_by
+    deferred = Deferred() if then is None else None
+    new = engine.Start(taken=taken, premise=premise, deferred=deferred)
     try:
-        with recording.recorded(action) as proof:
+        with recording.recorded(action, after=deferred) as proof:
             proof.says(says)
             with context.on_behalf_of(by) if by else nullcontext():
-                made = engine.handle_in_transaction(flow_id, command, is_new=True, taken=taken)
+                made = engine.handle_in_transaction(flow_id, command, start=new)
             if then is not None:
                 then(proof)
             return made.state

@@ -14,6 +14,7 @@ from ledger.domain.action import Action, Kind, Proof
 from ledger.preconditions import Expected, check_version
 from ledger.privacy import subjects
 from workflows.flows import actions, beginning, conf
+from workflows.flows.beginning import Wanted
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import limits, own_types
 from workflows.flows.domain import start as starting
@@ -144,8 +145,12 @@ def start_flow(
     :raises FlowBusy: if another flow holds the concurrency key.
     :raises DelegationEnded, OutOfReach, BudgetExceeded: of an agent, as `recording` says.
     """
-    checked = [_checked(step) for step in steps]
-    return _begun(beginning.command_for(flow_id, goals, init, labels, options, checked), flow_id)
+    wanted = Wanted(
+        flow_id=flow_id, goals=goals, init=init, labels=labels or {}, options=options or {}
+    )
+    if steps:
+        return beginning.start_with(wanted, [_checked(step) for step in steps])
+    return beginning.start(wanted)
 
 
 def run_flow(
@@ -163,7 +168,10 @@ def run_flow(
     continue from the last commit. Not within a transaction.
     """
     taken = TakenWork(worker=liveness.name("inline"))
-    started = _begun(beginning.command_for(flow_id, goals, init, labels, options), flow_id, taken)
+    wanted = Wanted(
+        flow_id=flow_id, goals=goals, init=init, labels=labels or {}, options=options or {}
+    )
+    started = beginning.start(wanted, taken=taken)
     if taken.claim is None:
         return started
     runner.run([taken.claim])
@@ -327,12 +335,6 @@ def fork_flow(
     edited = f", with {', '.join(sorted(init))} edited" if init else ""
     says = f"Forked from {flow_id} at {from_step}{edited}."
     return beginning.begin(new_flow_id, command, action, says=says)
-
-
-def _begun(command: asked.StartFlow, flow_id: str, taken: TakenWork | None = None) -> Flow:
-    says = f"Started for {', '.join(command.plan.goals)}."
-    action = actions.starting(flow_id, command)
-    return beginning.begin(flow_id, command, action, says=says, taken=taken)
 
 
 def _checked(step: Step) -> Step:

@@ -1,7 +1,7 @@
 """Hand-over: completes one row of work and enqueues the next ones, in one statement.
 
 The statement is part of the append of the events that caused it (`CompanionStatement` of
-`events.store`). The first row that is due at once is claimed as it is inserted, by the worker
+`events.companions`). The first row that is due at once is claimed as it is inserted, by the worker
 that completed the one before: two steps need neither a message nor a claim between them.
 """
 
@@ -16,10 +16,10 @@ from django.utils import timezone
 from orjson import Fragment
 
 from events import context, wire
+from events.companions import JOINT_APPEND, CompanionStatement
 from events.domain.principal import Principal
 from events.group_commit import Joint
 from events.ids import new_id
-from events.store import CompanionStatement
 from events.wire import Row
 from workflows.work import conf, documents, doorbell, registry
 from workflows.work.domain.claim import CancelRequested, Claim, ClaimLost, token_of
@@ -36,7 +36,7 @@ _HAND_OVER = (
 
 
 _HAND_OVER_MANY = (
-    "SELECT * FROM work_hand_over_many({appended}, %(claims)s::json, %(following)s::json)"
+    f"SELECT * FROM work_hand_over_many({JOINT_APPEND}, %(claims)s::json, %(following)s::json)"  # noqa: S608 (names of our own)
 )
 
 

@@ -14,7 +14,7 @@ from django.db import connection
 from events import selectors
 from tests.chaos.work.conftest import START_S, Start, eventually, healthy
 from tests.chaos.work.test_workers_that_die import sweeping_and_doing
-from tests.support.writing_together import NAMES, know_the_steps, start_flows
+from tests.support.writing_together import NAMES, SHARED, know_the_steps, start_flows
 from workflows.flows.models import FlowSummary
 from workflows.flows.steps import callables
 
@@ -79,7 +79,7 @@ def check_nothing_is_lost_or_doubled() -> None:
 def waiting_backend() -> int | None:
     """Return the server process whose shared statement waits for a row, if one does."""
     with connection.cursor() as cursor:
-        cursor.execute(WAITS, ["%work_hand_over_many%"])
+        cursor.execute(WAITS, [SHARED])
         found = cursor.fetchone()
     return found[0] if found else None
 

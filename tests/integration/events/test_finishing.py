@@ -100,7 +100,7 @@ def test_keeps_what_came_before_a_guarded_statement_that_fails() -> None:
         wire.run(*note("first"))
         with pytest.raises(IntegrityError):
             finishing.commit_with([note("first")], guarded=True)
-        wire.run(finishing.ROLLBACK_TO)
+        finishing.take_back()
         finishing.commit_with([note("second")], guarded=True)
 
     assert kept() == ["first", "second"]

@@ -7,7 +7,7 @@ loses nothing: whatever waits has a row that wakes it.
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, LiteralString, TypeAlias
 
@@ -15,16 +15,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from events import context
+from events.companions import Beside, CompanionStatement, Deferred, Premise
 from events.domain import payload
 from events.domain.aggregate import Outcome
 from events.domain.context import EventContext
 from events.domain.payload import EventDataNotJson, EventDataTooLarge
 from events.domain.streams import StreamMalformed, StreamTooLong
-from events.group_commit import Joint
 from events.sourcing import executor, states
 from events.sourcing.executor import Decided
-from events.store import CompanionStatement
 from events.wire import Row
+from ledger.statements import BESIDE, INSERT_TOGETHER
 from workflows.flows import conf
 from workflows.flows.domain import ids
 from workflows.flows.domain.catalog import Catalog
@@ -80,9 +80,33 @@ _EVENT_BYTES = 8 << 10
 """Room for what an event has beside the values: ids and a token."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """How a flow that is new is written.
+
+    `taken` is for who goes on with its first piece of work; what its plan was made of is the
+    `premise`. What is left to `deferred` is refused when that is written.
+    """
+
+    taken: TakenWork | None = None
+    premise: Premise | None = None
+    deferred: Deferred | None = None
+
+
 def catalog() -> Catalog:
     """Return the registered steps."""
     return states.fresh(CATALOG, CATALOG_STREAM).state
+
+
+def catalog_last_seen() -> tuple[Catalog, Premise] | None:
+    """Return the steps as this process last knew them, without a look; None if it does not.
+
+    What follows from them stands on the premise that they are the same still.
+    """
+    known = states.cached(CATALOG, CATALOG_STREAM)
+    if known is None:
+        return None
+    return known.state, Premise(CATALOG_STREAM, known.sequence, known.event_id)
 
 
 def cluster() -> Cluster:
@@ -186,20 +210,19 @@ def handle_in_transaction(
     *,
     completes: Claim | None = None,
     but_not: str = "",
-    is_new: bool = False,
-    taken: TakenWork | None = None,
+    start: Start | None = None,
 ) -> Outcome[Flow]:
     """Do what `handle` does in the caller's transaction.
 
-    With `is_new` nobody looks whether the flow was started before. `taken` is for who
-    starts a flow and goes on with its first piece of work.
+    With `start` nobody looks whether the flow was started before.
 
     :raises StreamMoved: if a flow that should be new is not.
+    :raises PremiseMoved: if the premise of a start holds no longer.
     """
 
     def attempt(asked: Request) -> _Outcome:
         companion_of = _companion_of(
-            flow_id, asked, completes=completes, but_not=but_not, taken=taken
+            flow_id, asked, completes=completes, but_not=but_not, start=start or Start()
         )
         return executor.execute_in_transaction(
             FLOWS,
@@ -207,7 +230,7 @@ def handle_in_transaction(
             asked,
             at=asked.world.at,
             companion_of=companion_of,
-            is_new=is_new,
+            is_new=start is not None,
         )
 
     return _recorded(attempt, command, completes)
@@ -251,7 +274,7 @@ def _companion_of(
     *,
     completes: Claim | None,
     but_not: str,
-    taken: TakenWork | None = None,
+    start: Start = Start(),
 ) -> Callable[[_Decision], CompanionStatement]:
     """Return what writes the list row and the rows of work in the statement of the events."""
 
@@ -275,51 +298,37 @@ def _companion_of(
             completes,
             following,
             by=ids.principal_of(flow_id),
-            taken=taken,
-            joint_with=_LISTED_MANY,
+            taken=start.taken,
+            joint_with=_TOGETHER,
         )
         if of_approvals:
             work = replace(work, on_rows=_then(work.on_rows, flow, of_approvals))
-        ended = _waits_ended(flow, events) if flow.plan.has_waits else {}
-        is_listed = is_listed_anew(decided.before, flow)
-        return _with(work, flow if is_listed else None, ended) if is_listed or ended else work
+        beside = _beside(decided, events)
+        if not beside and start.deferred is None:
+            return work
+        # An approval is requested in the transaction of what asks for it.
+        deferred = None if of_approvals else start.deferred
+        return replace(work, beside=beside, premise=start.premise, deferred=deferred)
 
     return companion_of
 
 
-def _with(
-    work: CompanionStatement, changed: Flow | None, ended: Mapping[str, list[str]]
-) -> CompanionStatement:
-    """Return `work` with the row of the list and the waits that have `ended` beside it."""
-    row = list_row(changed, starter=context.current().principal) if changed else {}
+def _beside(decided: _Decision, events: Sequence[FlowEvent]) -> list[Beside]:
+    """Return what is written besides: the row of the list, and the waits that have ended."""
+    flow = decided.after
+    ended = _waits_ended(flow, events) if flow.plan.has_waits else {}
     beside = [
-        *([f"listed AS ({LIST})"] if changed else []),
-        *(f"no_{kind} AS ({_FORGET[kind]})" for kind in ended),
+        Beside(name=f"no_{kind}", sql=_FORGET[kind], params={f"ended_{kind}": tokens})
+        for kind, tokens in ended.items()
     ]
-    return replace(
-        work,
-        sql=f"WITH {', '.join(beside)} {work.sql}",
-        params={
-            **work.params,
-            **row,
-            **{f"ended_{kind}": tokens for kind, tokens in ended.items()},
-        },
-        joint=None if ended else _joint(work, row),
-    )
+    if is_listed_anew(decided.before, flow):
+        row = list_row(flow, starter=context.current().principal)
+        beside.append(Beside(name="listed", sql=LIST, params=row, part=lambda: listed(row)))
+    return beside
 
 
-def _joint(work: CompanionStatement, row: Mapping[str, object]) -> Callable[[], Joint]:
-    """Return what makes the part that a change of the list row has in a joint statement."""
-
-    def joint() -> Joint:
-        assert work.joint is not None, "a hand-over can always be written with others"
-        part = work.joint()
-        return replace(part, parts={**part.parts, "listed": listed(row)})
-
-    return joint
-
-
-_LISTED_MANY = f"WITH listed AS ({LIST_MANY})"
+_TOGETHER = f"WITH listed AS ({LIST_MANY}), {BESIDE} AS ({INSERT_TOGETHER})"
+"""What flows write besides, where several are written together: those that start an entry too."""
 
 
 def _then(

@@ -20,6 +20,7 @@ from ledger.access import current_rights
 from ledger.domain.action import Action, Proof
 from ledger.domain.delegation import OutsideHours
 from workflows.flows import actions, beginning, conf, selectors
+from workflows.flows.beginning import Wanted
 from workflows.flows.domain import start as rules
 from workflows.flows.domain.errors import FlowBusy, FlowExists
 from workflows.flows.domain.gates import ScriptFailed
@@ -65,7 +66,10 @@ def _start(start: FlowStart, occasion: str, data: Mapping[str, Any], chain: Sequ
     flow_id = rules.flow_id_of(start.name, occasion)
     options = {**start.options, "started_by_start": start.name}
     init = rules.init_from(start.init, start.takes, data, LANGUAGES)
-    command = beginning.command_for(flow_id, start.goals, init, start.labels, options)
+    wanted = Wanted(
+        flow_id=flow_id, goals=start.goals, init=init, labels=start.labels, options=options
+    )
+    command = beginning.command_for(wanted)
     command = replace(command, metadata={rules.CHAIN: [*chain, start.name]})
     by = Principal.parse(start.declared_by)
     action = actions.starting(flow_id, command, delegated_by=by)

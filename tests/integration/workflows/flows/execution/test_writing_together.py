@@ -8,15 +8,19 @@ import psycopg
 import pytest
 from django.db import connection, connections
 
-from events import group_commit, selectors
+from events import context, group_commit, selectors
+from events.domain.errors import DomainError
+from events.domain.principal import SYSTEM
 from events.domain.streams import key_of
 from events.sourcing import states
+from ledger.models import Entry
+from tests.integration.ledger.test_statements import assert_columns_say_what_the_body_says
 from tests.integration.workflows.flows.conftest import flow, work_off
 from tests.live import eventually
-from tests.support.writing_together import NAMES, all_writing_at_once, start_flows
+from tests.support.writing_together import NAMES, SHARED, all_writing_at_once, start_flows
 from workflows.flows import services
 from workflows.flows.domain.flow import FlowStatus
-from workflows.flows.execution import aggregates
+from workflows.flows.execution import aggregates, engine
 from workflows.flows.steps import callables
 from workflows.work import runner
 from workflows.work.models import Attempt, Work
@@ -111,7 +115,7 @@ class TestFlowsThatAreReadyTogether:
         assert [one for one in writers_for_several() if one != lost]
 
 
-def one_of(sql: str, *params: int | str) -> list[Any]:
+def one_of(sql: str, *params: Any) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return [value for (value,) in cursor.fetchall()]
@@ -122,7 +126,7 @@ def writers_for_several() -> list[int]:
     return one_of(
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
         "AND query LIKE %s AND pid <> pg_backend_pid()",
-        "%work_hand_over_many%",
+        SHARED,
     )
 
 
@@ -133,6 +137,94 @@ def own_server_process() -> int:
 
 def end_server_process(pid: int) -> None:
     assert one_of("SELECT pg_terminate_backend(%s, 5000)", pid) == [True]
+
+
+class TestFlowsThatStartTogether:
+    def test_share_one_commit_with_their_entries(self, flows: list[str]) -> None:
+        start("alone")
+
+        started = start_at_once(["a", "b", "c"])
+
+        assert started == {"a": None, "b": None, "c": None}
+        assert len(transactions_of_starts("a", "b", "c")) == 1
+        alone, *together = (story(flow_id) for flow_id in ("alone", "a", "b", "c"))
+        assert together == [alone] * 3
+        alone, *together = (rows(flow_id) for flow_id in ("alone", "a", "b", "c"))
+        assert together == [alone] * 3
+        entries = Entry.objects.filter(action_name="flow.start", target_id__in=["a", "b", "c"])
+        for entry in entries:
+            assert_columns_say_what_the_body_says(entry.pk)
+        assert sorted(entry.target_id for entry in entries) == ["a", "b", "c"]
+
+    def test_are_written_with_results_of_others(self, flows: list[str]) -> None:
+        with all_writing_at_once(flows[:2], beside=lambda: start("beside")):
+            pass
+
+        assert {flow(flow_id).status.value for flow_id in flows[:2]} == {"completed"}
+        assert transactions_of_starts("beside") == one_of(
+            "SELECT DISTINCT xmin::text FROM events_event WHERE name = 'step_completed' "
+            "AND data::json ->> 'step_id' = %s",
+            "first",
+        )
+
+    def test_harm_no_other_if_one_cannot(self, flows: list[str]) -> None:
+        start("holder", concurrency_key="k")
+
+        started = start_at_once(["a", "b", "c"], b={"concurrency_key": "k"})
+
+        assert started == {"a": None, "b": "flow_busy", "c": None}
+        assert engine.flow("b") is None
+        assert Entry.objects.filter(target_id="b").count() == 0
+
+    def test_are_planned_anew_if_the_catalog_was_changed_elsewhere(self, flows: list[str]) -> None:
+        stream = aggregates.CATALOG_STREAM
+        known = states.cached(aggregates.CATALOG, stream)
+        assert known is not None
+        services.unregister_step(step_id="second")
+        states.remember(aggregates.CATALOG, stream, known)
+
+        assert start_at_once(["a", "b"]) == {"a": "goals_not_found", "b": "goals_not_found"}
+
+        assert engine.flow("a") is None
+        assert Entry.objects.filter(target_id__in=["a", "b"]).count() == 0
+
+
+def start(flow_id: str, **options: Any) -> None:
+    services.start_flow(flow_id=flow_id, goals=["second"], init={}, options=options)
+
+
+def start_at_once(flow_ids: list[str], **options: dict[str, Any]) -> dict[str, str | None]:
+    """Start flows that all come to be written while this thread writes; return the refusals."""
+    refused: dict[str, str | None] = dict.fromkeys(flow_ids)
+
+    def do(flow_id: str) -> None:
+        try:
+            with context.acting(SYSTEM):
+                start(flow_id, **options.get(flow_id, {}))
+        except DomainError as why:
+            refused[flow_id] = why.code
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=do, args=[flow_id]) for flow_id in flow_ids]
+    with group_commit.group.turn("", "", lambda: group_commit.Joint(parts={})):
+        for thread in threads:
+            thread.start()
+        eventually(lambda: len(group_commit.group._waiting) == len(threads))
+    for thread in threads:
+        thread.join(timeout=60)
+    return refused
+
+
+def transactions_of_starts(*flow_ids: str) -> list[Any]:
+    """Return the transactions that wrote the first events of flows, and their entries."""
+    streams = [key_of(aggregates.stream_of(flow_id)) for flow_id in flow_ids]
+    return one_of(
+        "SELECT xmin::text FROM events_event WHERE stream = ANY (%s) "
+        "UNION SELECT xmin::text FROM ledger_entry WHERE target_id = ANY (%s)",
+        streams,
+        list(flow_ids),
+    )
 
 
 class TestOneThatCannotBeWritten:
