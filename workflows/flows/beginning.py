@@ -26,7 +26,7 @@ from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step import Step
 from workflows.flows.execution import engine, plans
-from workflows.flows.languages import LANGUAGES
+from workflows.flows.languages.in_place import InPlace
 from workflows.work.handover import TakenWork
 
 
@@ -67,7 +67,7 @@ def start_with(wanted: Wanted, steps: Sequence[Step]) -> Flow:
     """Start a flow that brings its own steps. Raises as `command_for` and `begin` do."""
     _check(wanted)
     own = Catalog(steps={step.id: step for step in steps})
-    plan = make_plan(own, wanted.goals, wanted.init, matches=LANGUAGES.matches)
+    plan = make_plan(own, wanted.goals, wanted.init, matches=InPlace().matches)
     return _start(wanted.flow_id, _command(wanted, plan))
 
 

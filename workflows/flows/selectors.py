@@ -24,7 +24,7 @@ from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step import StepType
 from workflows.flows.domain.times import NEVER, written
 from workflows.flows.execution import approval_requests, engine
-from workflows.flows.languages import LANGUAGES
+from workflows.flows.languages.in_place import InPlace
 from workflows.flows.models import FlowSummary
 
 CHILDREN_SHOWN_MAX = 200
@@ -208,7 +208,7 @@ class _Look:
         try:
             # What a flow step among them needs is asked of that step.
             plan = make_plan(
-                self.catalog, step.flow_goals, {}, matches=LANGUAGES.matches, with_children=False
+                self.catalog, step.flow_goals, {}, matches=InPlace().matches, with_children=False
             )
         except DomainError as error:
             return Health(error=f"flow preview failed for {step_id}: {error}")

@@ -34,7 +34,8 @@ from workflows.flows.domain.step import Step, StepType, WorkConfig
 from workflows.flows.domain.validation import validate
 from workflows.flows.execution import engine
 from workflows.flows.execution.aggregates import CATALOG, CATALOG_STREAM, CLUSTER, CLUSTER_STREAM
-from workflows.flows.languages import LANGUAGES, compile_script
+from workflows.flows.languages import compile_script
+from workflows.flows.languages.in_place import InPlace
 from workflows.work import liveness, runner
 from workflows.work.handover import TakenWork
 
@@ -121,7 +122,7 @@ def preview_plan(*, goals: Sequence[str], init: Mapping[str, Sequence[Any]]) -> 
     :raises FlowInvalid: if there is no goal.
     :raises GoalsUnknown: if a goal is not registered.
     """
-    return make_plan(engine.catalog(), goals, init, matches=LANGUAGES.matches, is_preview=True)
+    return make_plan(engine.catalog(), goals, init, matches=InPlace().matches, is_preview=True)
 
 
 def start_flow(

@@ -12,7 +12,7 @@ from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step import Script
-from workflows.flows.languages import LANGUAGES
+from workflows.flows.languages.in_place import InPlace
 
 KEPT_MAX: Final = 256
 
@@ -48,8 +48,10 @@ def make(catalog: Catalog, goals: Sequence[str], init: Mapping[str, Sequence[Any
 class _Asked:
     """Whether a script had a word in a plan."""
 
-    anything = False
+    def __init__(self) -> None:
+        self.anything = False
+        self._languages = InPlace()
 
     def matches(self, script: Script, value: Any) -> bool:
         self.anything = True
-        return LANGUAGES.matches(script, value)
+        return self._languages.matches(script, value)

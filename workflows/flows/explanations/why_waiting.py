@@ -25,7 +25,7 @@ from workflows.flows.domain.flow import (
 from workflows.flows.domain.step import StepType, WorkConfig
 from workflows.flows.execution import engine
 from workflows.flows.execution.aggregates import stream_of
-from workflows.flows.languages import LANGUAGES
+from workflows.flows.languages.in_place import InPlace
 from workflows.flows.models import AwaitedApproval, AwaitedCallback, AwaitedEvent
 from workflows.flows.steps import callables
 from workflows.work import selectors as work
@@ -184,7 +184,7 @@ def _until_it_expires(flow: Flow, item: WorkItem) -> str:
 
 def _of_deadlines(flow: Flow) -> str:
     """Return which pending step goes on without an optional input first; empty if none will."""
-    waits = [] if flow.is_terminal else given.optional_waits(flow, LANGUAGES, now=timezone.now())
+    waits = [] if flow.is_terminal else given.optional_waits(flow, InPlace(), now=timezone.now())
     for step_id, name, until in sorted(waits, key=lambda wait: wait[2])[:1]:
         return f"; step {step_id} waits for {name}{_at_most_until(until)}"
     return ""

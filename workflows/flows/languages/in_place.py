@@ -1,4 +1,5 @@
-"""The script languages within one decision, whose transaction may be open: bounded in all.
+"""The script languages within one decision, whose transaction may be open, or for one plan or
+page, for which somebody waits: bounded in all.
 
 The scripts of its steps have a quarter of a second together, after which they are put off to
 a worker. Conditions, without which it cannot go on, have a second. It is time of the processor,
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 
 class InPlace:
-    """The port of the domain for one decision."""
+    """The port of the domain for one decision, plan or page."""
 
     def __init__(self) -> None:
         self._for_scripts = SCRIPTS_SECONDS_MAX

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from ledger import expressions
 from tests.integration.workflows.flows.conftest import flow, work_off
-from workflows.flows import services
+from workflows.flows import languages, services
 from workflows.flows.domain.gates import ScriptPutOff
 from workflows.flows.domain.step import Script
 from workflows.flows.domain.step_json import step_from_json
@@ -76,6 +76,36 @@ class TestSteps:
         work_off()
 
         assert "took more than 1000 ms of processor time" in flow("trip").error
+
+
+@pytest.mark.django_db(transaction=True)
+class TestOnePlan:
+    @pytest.mark.parametrize("plan", [services.preview_plan, services.start_flow])
+    def test_gives_all_that_its_gates_ask_a_second_together(
+        self, plan: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(in_place, "CONDITIONS_SECONDS_MAX", 0.01)
+        gate = {"match": {"language": "lua", "script": SPIN.replace("n * 1e6", "1e5 + value")}}
+        definition = {
+            "id": "gated",
+            "name": "Gated",
+            "type": "sync",
+            "http": {"endpoint": "http://peer"},
+            "attributes": {"x": {"role": "required", "required": gate}},
+        }
+        services.register_step(step=step_from_json(definition))
+        asked = [0]
+
+        def counted(*about: Any, **limits: Any) -> bool:
+            asked[0] += 1
+            return lua.holds(*about, **limits)
+
+        monkeypatch.setitem(languages._HOLDS, "lua", counted)
+        more = {"flow_id": "trip"} if plan is services.start_flow else {}
+
+        plan(goals=["gated"], init={"x": [*range(500)]}, **more)
+
+        assert 0 < asked[0] < 250
 
 
 class TestOneDecision:
