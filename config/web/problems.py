@@ -31,6 +31,7 @@ from rest_framework.settings import api_settings
 from console.views import refusals
 from events.domain import errors, problem
 from events.domain.errors import DomainError
+from events.domain.json_pointer import pointer_to
 from events.tables import migration_status
 from ledger.api import approval_answers
 from ledger.approving.gate import ApprovalRequired, ApprovedActionRepeated
@@ -319,16 +320,12 @@ def _flattened(detail: Any, place: str, path: str = "") -> Iterator[dict[str, st
     elif isinstance(detail, Mapping):
         for key, value in detail.items():
             is_whole = key == api_settings.NON_FIELD_ERRORS_KEY
-            yield from _flattened(value, place, path if is_whole else f"{path}/{_escaped(key)}")
+            yield from _flattened(value, place, path if is_whole else f"{path}{pointer_to(key)}")
     else:
         for index, value in enumerate(detail):
             # A list of messages belongs to the field; a list of objects to its items.
             is_item = not (isinstance(value, Mapping) and "message" in value)
             yield from _flattened(value, place, f"{path}/{index}" if is_item else path)
-
-
-def _escaped(key: Any) -> str:
-    return str(key).replace("~", "~0").replace("/", "~1")  # RFC 6901 §3
 
 
 def _body(

@@ -16,6 +16,7 @@ from console.fields import JsonField
 from console.flows.editor import LANGUAGES
 from console.flows.start import AnyField, OptionsForm, field_for, specs_of
 from events.domain.errors import DomainError
+from events.domain.json_pointer import pointer_to
 from workflows.flows import services
 from workflows.flows.domain.errors import GoalsUnknown, InputsMissing
 from workflows.flows.domain.start import NAME_CHARS_MAX
@@ -196,8 +197,9 @@ class DeclareForm(OptionsForm):
             case _:
                 field = _POINTERS.get(refusal.pointer or "", "")
         pointer = refusal.pointer or ""
-        if pointer.startswith("/takes/"):
-            field = f"take.{pointer.removeprefix('/takes/')}"
+        for take, name in self._takes.items():
+            if pointer == pointer_to("takes", name):
+                field = take
         if pointer == "/cron" and self.cleaned_data.get("by") == EVENT:
             field = "event"
         where = field if field in self.fields else None

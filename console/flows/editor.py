@@ -16,6 +16,7 @@ from django.forms import BaseFormSet, formset_factory
 from console.flows.start import LabelsField
 from events.domain.canonical import filled
 from events.domain.errors import DomainError
+from events.domain.json_pointer import pointer_to
 from ledger.domain.capability import Risk
 from workflows.flows.domain.errors import StepExists
 from workflows.flows.domain.step import Attribute, Collect, Effect, Role, Step, StepType
@@ -189,9 +190,10 @@ class StepForm(forms.Form):
     def refuse(self, refusal: DomainError) -> None:
         """Put a message of the engine beside the field that it is about, word for word."""
         pointer = "/id" if isinstance(refusal, StepExists) else refusal.pointer or ""
-        if pointer.startswith("/attributes/") and pointer[12:] in self.rows:
-            self.rows[pointer[12:]].add_error("name", str(refusal))
-            return
+        for name, form in self.rows.items():
+            if pointer == pointer_to("attributes", name):
+                form.add_error("name", str(refusal))
+                return
         field = _SHORT.get(pointer, pointer.removeprefix("/").replace("/", "."))
         self.add_error(field if field in self.fields else None, str(refusal))
 

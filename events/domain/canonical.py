@@ -6,6 +6,8 @@ from typing import Any
 import orjson
 import rfc8785
 
+from events.domain.json_pointer import pointer_to
+
 _INTEGER_MAX = 2**53 - 1
 _PLAIN_AS_IT_IS = frozenset({str, bool, type(None)})
 
@@ -65,7 +67,7 @@ def first_difference(left: JSON, right: JSON, pointer: str = "") -> str | None:
 
 def _first_in_objects(left: dict[str, JSON], right: dict[str, JSON], pointer: str) -> str | None:
     for key in sorted(left.keys() | right.keys()):
-        here = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+        here = f"{pointer}{pointer_to(key)}"
         if key not in left or key not in right:
             return here
         if found := first_difference(left[key], right[key], here):

@@ -7,11 +7,13 @@ jsonschema altogether: whatever is compiled is JSON Schema 2020-12.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from operator import ge, le
 from typing import Any
 
 import jsonschema
+
+from events.domain.json_pointer import pointer_to
 
 Predicate = Callable[[Any], bool]
 """Of plain JSON, as orjson reads it: subclasses of its types are not known here."""
@@ -60,12 +62,7 @@ def faults(
     """Return where `value` violates `schema`: a JSON pointer, which begins with `at`, and why."""
     formats = jsonschema.Draft202012Validator.FORMAT_CHECKER if checks_formats else None
     errors = jsonschema.Draft202012Validator(schema, format_checker=formats).iter_errors(value)
-    return sorted((f"{at}{_pointer(error.absolute_path)}", error.message) for error in errors)
-
-
-def _pointer(path: Iterable[str | int]) -> str:
-    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in path)
-    return "".join(f"/{part}" for part in parts)
+    return sorted((f"{at}{pointer_to(*error.absolute_path)}", error.message) for error in errors)
 
 
 def _is_annotation(word: str, value: Any) -> bool:

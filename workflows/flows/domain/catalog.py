@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from events.domain.json_pointer import pointer_to
 from workflows.flows.domain.errors import StepExists, StepInvalid, StepUnknown
 from workflows.flows.domain.step import Attribute, Step
 from workflows.flows.domain.step_json import step_from_json
@@ -155,7 +156,9 @@ def check_fits(catalog: Catalog, step: Step) -> None:
     types = {name: _type(spec) for other in others.values() for name, spec in _declared(other)}
     for name, spec in _declared(step):
         if name in types and types[name] != _type(spec):
-            raise StepInvalid(f"attribute type conflict: {name}", pointer=f"/attributes/{name}")
+            raise StepInvalid(
+                f"attribute type conflict: {name}", pointer=pointer_to("attributes", name)
+            )
     whole = Catalog(steps={**others, step.id: step})
     if _reaches(step.id, lambda key: _suppliers(whole, key)):
         raise StepInvalid(f"circular dependency detected: step {step.id}")

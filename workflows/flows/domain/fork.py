@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from events.domain.json_pointer import pointer_to
 from workflows.flows.domain.errors import FlowInvalid
 from workflows.flows.domain.flow import Flow, StepStatus, WorkStatus
 from workflows.flows.domain.value_types import check_edited
@@ -35,7 +36,9 @@ def fork_of(flow: Flow, from_step: str, edited: Mapping[str, list[Any]]) -> Fork
         raise FlowInvalid(f"step {from_step} is not in the plan", pointer="/from_step")
     for name in edited:
         if name not in flow.plan.attributes and name not in flow.init:
-            raise FlowInvalid(f"attribute {name} is not in the plan", pointer=f"/init/{name}")
+            raise FlowInvalid(
+                f"attribute {name} is not in the plan", pointer=pointer_to("init", name)
+            )
     check_edited(flow.plan, edited)
     again = _run_again(flow, from_step, edited)
     inherited = {

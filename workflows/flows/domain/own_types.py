@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from events.domain.catalogue import is_journal_name
+from events.domain.json_pointer import pointer_to
 from ledger.domain.approval import QUORUM_MAX, TITLE_CHARS_MAX
 from ledger.domain.capability import Risk
 from workflows.flows.domain.errors import StepInvalid
@@ -72,16 +73,16 @@ def condition_of(step: Step) -> Script | None:
 
 
 def _check_members(settings: Mapping[str, Any], known: _Members, *, of: str) -> None:
-    at = "/" + of.replace(" ", "/")
+    at = pointer_to(*of.split(" "))
     for name, value in settings.items():
         if name not in known:
             # What a function is told beside its inputs is between it and the step's author.
             if of == StepType.PYTHON:
                 continue
-            raise StepInvalid(f"{of} has no member {name}", pointer=f"{at}/{name}")
+            raise StepInvalid(f"{of} has no member {name}", pointer=at + pointer_to(name))
         kind, what = known[name]
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise StepInvalid(f"{of} {name} must be {what}", pointer=f"{at}/{name}")
+            raise StepInvalid(f"{of} {name} must be {what}", pointer=at + pointer_to(name))
 
 
 def _check_approval(asks: Mapping[str, Any]) -> None:

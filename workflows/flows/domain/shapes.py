@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from events.domain.json_pointer import pointer_to
 from workflows.flows.domain.decoder import members_of
 from workflows.flows.domain.errors import MalformedRequest
 
@@ -164,7 +165,7 @@ def unknown_members(document: Any, shape: Shape, pointer: str = "") -> list[str]
     """Return a JSON pointer to each member of a document that `check` ignores."""
     found: list[str] = []
     for key, member in document.items() if isinstance(document, dict) else ():
-        here = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+        here = f"{pointer}{pointer_to(key)}"
         match shape:
             case Struct(fields=fields) if key not in fields:
                 found.append(here)

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
+from events.domain.json_pointer import pointer_to
 from workflows.flows.domain import decoder, ids, own_types, value_types
 from workflows.flows.domain.errors import StepInvalid
 from workflows.flows.domain.step import (
@@ -161,7 +162,7 @@ def _forbid(step: Step, *, http: bool = False, script: bool = False, flow: bool 
 
 
 def _check_attribute(name: str, spec: Attribute | None) -> None:
-    at = f"/attributes/{name}"
+    at = pointer_to("attributes", name)
     if not name:
         raise StepInvalid("argument name empty", pointer="/attributes")
     if spec is None:
@@ -200,7 +201,7 @@ def _check_literal(name: str, spec: Attribute) -> None:
     if reason:
         raise StepInvalid(
             f'invalid default value for type for attribute "{name}": {reason}',
-            pointer=f"/attributes/{name}",
+            pointer=pointer_to("attributes", name),
         )
 
 
@@ -247,7 +248,7 @@ def _compile_mappings(step: Step, compile_script: CompileScript) -> None:
         except ScriptBroken as broken:
             raise StepInvalid(
                 f'invalid attribute mapping for attribute "{name}": invalid mapping: {script.text}',
-                pointer=f"/attributes/{name}",
+                pointer=pointer_to("attributes", name),
             ) from broken
 
 
@@ -264,7 +265,7 @@ def _compile_conditions(step: Step, compile_script: CompileScript) -> None:
         except ScriptBroken as broken:
             raise StepInvalid(
                 f'invalid script language for attribute "{name}": {broken}',
-                pointer=f"/attributes/{name}",
+                pointer=pointer_to("attributes", name),
             ) from broken
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from events.domain.errors import Rejected
+from events.domain.json_pointer import pointer_to
 from workflows.flows.domain.errors import FlowInvalid
 from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.step import Step
@@ -32,7 +33,7 @@ class OutputsInvalid(Rejected):
     def __init__(self, step: Step, name: str, why: str) -> None:
         super().__init__(
             f"output {name} of step {step.id} {why}",
-            pointer="/outputs/" + name.replace("~", "~0").replace("/", "~1"),
+            pointer=pointer_to("outputs", name),
             step_id=step.id,
             name=name,
         )
@@ -73,5 +74,5 @@ def check_edited(plan: Plan, edited: Mapping[str, list[Any]]) -> None:
             spec = step.attributes.get(name)
             reasons = [why for value in values if spec and (why := fault(value, spec.type))]
             if reasons:
-                at = "/init/" + name.replace("~", "~0").replace("/", "~1")
+                at = pointer_to("init", name)
                 raise FlowInvalid(f"attribute {name} {reasons[0]}", pointer=at)

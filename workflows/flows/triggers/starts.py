@@ -16,6 +16,7 @@ from events import selectors as log
 from events.domain.canonical import first_difference
 from events.domain.catalogue import EventNotDeclared
 from events.domain.envelope import Envelope, Stream
+from events.domain.json_pointer import pointer_to
 from events.domain.principal import Principal
 from events.explore import head_sequence
 from ledger import recording
@@ -238,7 +239,8 @@ def _check(stated: FlowStart) -> None:
         except EventNotDeclared as unknown:
             raise StartInvalid(str(unknown), pointer="/event") from unknown
     paths = {
-        f"/takes/{name}": Script(language="jpath", text=path) for name, path in stated.takes.items()
+        pointer_to("takes", name): Script(language="jpath", text=path)
+        for name, path in stated.takes.items()
     }
     if script := filter_of(stated):
         paths["/filter/script"] = script

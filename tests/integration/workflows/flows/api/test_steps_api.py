@@ -75,6 +75,11 @@ class TestSteps:
         assert refused.json()["errors"][0]["pointer"] == pointer
         assert operator.get(STEPS).json()["results"] == []
 
+    def test_point_to_an_attribute_whatever_it_is_called(self, operator: APIClient) -> None:
+        refused = post(operator, {**ADD, "attributes": {"a/b~c": {"role": "input"}}})
+
+        assert refused.json()["errors"][0]["pointer"] == "/attributes/a~1b~0c"
+
     def test_are_shown_as_they_can_be_put(self, operator: APIClient) -> None:
         shown = post(operator, ADD).json()["step"]
 
