@@ -5,8 +5,7 @@ known, so that its digest can be recomputed without Daybook.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, NamedTuple
@@ -208,22 +207,24 @@ def _is_finished_with(draft: EntryDraft, columns: Mapping[str, Any], held: Defer
     Return False if nothing is.
     """
     entry = statements.beside(columns, policies=draft.policies)
-    with _refused_by_policies():
+    try:
         return held.write_with(entry, guarded=draft.policies is not None)
+    except DatabaseError as error:
+        _check_policies(error)
+        raise
 
 
 def _finish(draft: EntryDraft, written: Sequence[wire.Statement]) -> None:
-    with _refused_by_policies():
-        finishing.commit_with(written, guarded=draft.policies is not None)
-
-
-@contextmanager
-def _refused_by_policies() -> Iterator[None]:
     try:
-        yield
+        finishing.commit_with(written, guarded=draft.policies is not None)
     except DatabaseError as error:
-        if getattr(error.__cause__, "sqlstate", None) != statements.POLICIES_MOVED:
-            raise
+        _check_policies(error)
+        raise
+
+
+def _check_policies(error: DatabaseError) -> None:
+    """Take the entry back if it was refused because other policies are in force."""
+    if getattr(error.__cause__, "sqlstate", None) == statements.POLICIES_MOVED:
         finishing.take_back()
         raise PoliciesMoved from error
 
@@ -313,9 +314,15 @@ def fingerprint_of(action: Action) -> str:
 
 
 def _fingerprinted_content(action: Action) -> dict[str, Any]:
-    capability = capabilities.get(action.capability)
-    policy = {"capabilityId": capability.id, "capabilityVersion": capability.version}
-    return {**action.fingerprinted(), "policyInputs": policy}
+    capability, target = capabilities.get(action.capability), action.target
+    return {
+        "actionName": action.name,
+        "actionVersion": f"v{action.version}",
+        "targetType": target.type,
+        "targetId": target.id,
+        "commandInput": plain(action.input),
+        "policyInputs": {"capabilityId": capability.id, "capabilityVersion": capability.version},
+    }
 
 
 def _taken(draft: EntryDraft) -> standings.AllowedStep | None:

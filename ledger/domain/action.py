@@ -111,16 +111,6 @@ class Action:
         assert self.target.type, "an action has a target"
         assert self.kind is not Kind.READ, "a read is disclosed, not recorded"
 
-    def fingerprinted(self) -> dict[str, Any]:
-        """Return what two actions have in common when they ask for the same."""
-        return {
-            "actionName": self.name,
-            "actionVersion": f"v{self.version}",
-            "targetType": self.target.type,
-            "targetId": self.target.id,
-            "commandInput": plain(self.input),
-        }
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
