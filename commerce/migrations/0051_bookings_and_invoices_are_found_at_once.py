@@ -10,7 +10,7 @@ BACKWARDS = OpClass(Reverse(Upper("number")), name="text_pattern_ops")
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("commerce", "0050_products_have_one_check"),
+        ("commerce", "0001_schema"),
     ]
 
     operations = [

@@ -62,6 +62,6 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0133_entries_are_found_by_an_unusual_end")]
+    dependencies = [("ledger", "0001_schema")]
 
     operations = [migrations.RunSQL(_WITHIN_ALL_ABOVE, _WITHIN_ITS_PARENT)]

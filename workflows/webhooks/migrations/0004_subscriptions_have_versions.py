@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("webhooks", "0003_bodies_are_let_go"),
+        ("webhooks", "0001_schema"),
     ]
 
     operations = [
