@@ -116,9 +116,18 @@ def approval_needed(known: Circumstances) -> NeededApproval | None:
 
     :raises PolicyMissing: if the capability always needs approval, and no policy covers it.
     """
+    found = found_out(known)
+    return found if isinstance(found, NeededApproval) else None
+
+
+def found_out(known: Circumstances) -> NeededApproval | NoApprovalNeeded:
+    """Find out from the policies in force which approval is needed, or by which mark none is.
+
+    :raises PolicyMissing: if the capability always needs approval, and no policy covers it.
+    """
     capability = capabilities.get(known.capability)
     if not policies.may_need_approval(capability, known.principal_kind, known.risk):
-        return None
+        return NoApprovalNeeded(None)
     seen = in_force.look()
     demand = policies.demanded(seen.rules, known, answer=conditions.answer)
     if demand is None and capability.approval is Declared.REQUIRED:
@@ -127,6 +136,6 @@ def approval_needed(known: Circumstances) -> NeededApproval | None:
         if demand is None:
             raise PolicyMissing(capability.id)
     if demand is None:
-        return None
+        return NoApprovalNeeded(seen.mark)
     policy = next(each for each in seen.rows if each.name == demand.policy.name)
     return NeededApproval(policy=policy, demand=demand)

@@ -19,9 +19,9 @@ from events.domain.errors import Forbidden, NotFound
 from events.ids import new_id, uuid_of
 from ledger import capabilities, commands, entries, idempotency
 from ledger.access import delegations
-from ledger.approving import asking, demands, in_force, reference, sight, steps
+from ledger.approving import asking, demands, reference, sight, steps
 from ledger.approving.asking import Petition
-from ledger.approving.demands import NeededApproval
+from ledger.approving.demands import NeededApproval, NoApprovalNeeded
 from ledger.approving.reference import ApprovalNotNeeded, Presented
 from ledger.domain import approval as rules
 from ledger.domain.action import (
@@ -160,24 +160,24 @@ def clear(
     :raises DomainError: if the approval does not cover it, with the first of fifteen reasons.
     :raises PolicyMissing: if an approval is needed and no policy says whose.
     """
-    needed = demands.approval_needed(demands.circumstances_of(proof, authority, happened))
-    if granted is None and needed is None:
+    needed = demands.found_out(demands.circumstances_of(proof, authority, happened))
+    if granted is None and isinstance(needed, NoApprovalNeeded):
         if reference.is_only_asking():
             raise ApprovalNotNeeded(proof.action.name)
-        return Clearance(policies=in_force.last_seen().mark)
+        return Clearance(policies=needed.policies)
     bound = _bound(
         proof.action,
         happened,
         route=happened.origin.route(),
         proof=proof,
         authority=authority,
-        demand=needed.demand if needed else None,
+        demand=needed.demand if isinstance(needed, NeededApproval) else None,
     )
     if granted is not None:
         passage = _under(granted, bound)
         _use(reference.presented())
         return Clearance(passage=passage)
-    assert needed is not None, "without a grant and without a demand there is nothing to ask"
+    assert isinstance(needed, NeededApproval), "without a grant and a demand nothing is asked"
     petition = _petition(proof, bound, needed, authority, happened)
     if _is_form(happened) and not reference.is_only_asking() and (given := asking.given(petition)):
         return Clearance(passage=_under(given, bound))

@@ -45,11 +45,12 @@ def last_seen() -> InForce:
 def look() -> InForce:
     """Read the policies in force, as this transaction sees them, and cache them."""
     [(mark, ids)] = wire.run(_IN_FORCE)
-    if _Seen.last is None or _Seen.last.mark != mark:
+    seen = _Seen.last
+    if seen is None or seen.mark != mark:
         rows = ApprovalPolicyVersion.objects.select_related("assigned_group").in_bulk(ids)
         in_order = [rows[id_] for id_ in ids]
-        _Seen.last = InForce(mark, in_order, [each.rule for each in in_order])
-    return _Seen.last
+        seen = _Seen.last = InForce(mark, in_order, [each.rule for each in in_order])
+    return seen  # Another thread may have seen others since.
 
 
 # Relies on ledger_policy_has_one_version_in_force.

@@ -1,11 +1,13 @@
 """What rules of approvals are put in force by whom, and what becomes of one that is broken."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -96,6 +98,33 @@ class TestWhatAProcessRemembers:
 
         assert asked().policy_name == "test-approval"
         assert in_force.last_seen().mark != before.mark
+
+    def test_is_not_taken_for_what_another_thread_has_seen_meanwhile(
+        self, alice: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put_into_force(condition="amount_cents == 0")
+        do(amount_cents=1)
+        demanding = in_force.last_seen()
+        put_into_force(condition="amount_cents == 2")
+        # The cached ones demand an approval; those in force do not, and then others do.
+        monkeypatch.setattr(in_force._Seen, "last", demanding)
+        answer = conditions.answer
+
+        def demand_one() -> None:
+            with acting(alice):
+                put_into_force(condition="amount_cents == 0 || true")
+            in_force.look()
+            connection.close()
+
+        def answer_late(source: str, variables: Mapping[str, Any]) -> bool:
+            if source == "amount_cents == 2":
+                with ThreadPoolExecutor(1) as pool:
+                    pool.submit(demand_one).result(60)
+            return answer(source, variables)
+
+        monkeypatch.setattr(conditions, "answer", answer_late)
+
+        assert asked(amount_cents=0).policy_version == 3
 
     def test_has_another_mark_after_each_change_and_after_none_that_is_taken_back(self) -> None:
         policy = put_into_force()
