@@ -202,8 +202,9 @@ class ReversalCommandUnavailable(ReversalRefused):
     def __init__(
         self, entry_id: UUID, *, command: str, version: int | None, follow_ups: Iterable[Any] = ()
     ) -> None:
+        gone = f"No handler for {command} version {version} is registered any more."
         super().__init__(
-            f"No handler for {command} version {version} is registered any more.",
+            f"No command {command} undoes this." if version is None else gone,
             entry_id=str(entry_id),
             command=command,
             version=version,

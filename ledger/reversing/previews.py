@@ -1,6 +1,7 @@
 """Previews of reversals: what undoing an action would do, without doing it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -66,7 +67,7 @@ class ReversalBlocked(ReversalRefused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """Return the reversal state of an entry, and what a reversal by the caller would do.
+    """The reversal state of an entry, and what a reversal by the caller would do.
 
     `refusal` says why it is not possible; then there is no `token` to carry it out with.
     `needed` says who else has to agree first; `requests` have been asked to.
@@ -199,11 +200,11 @@ def _refusal(
     # Without the payload that the action kept for its reversal, the command cannot run.
     is_bare = mutation.reversal_args_ref != "" and not begun.original.args
     if begun.command is None or is_bare:
-        version = None if asked else mutation.reversal_command_version
+        own = mutation.reversal_command_id
         return ReversalCommandUnavailable(
             entry.pk,
-            command=asked or mutation.reversal_command_id,
-            version=version,
+            command=asked or own,
+            version=mutation.reversal_command_version if asked in {"", own} else None,
             follow_ups=follow_ups,
         )
     return _refused_step(begun, at=at)
@@ -226,19 +227,24 @@ def _original(
     reason: str,
 ) -> OriginalAction:
     is_reversible = mutation is not None and mutation.reversal_kind != ReversalKind.NONE
+    later = _later(entry) if is_reversible else []
+    args = _args_of([entry.pk, *(each.pk for each in later)]) if is_reversible else {}
     return OriginalAction(
         entry_id=entry.pk,
         action_name=entry.action_name,
         target=Target(type=entry.target_type, id=entry.target_id),
-        args=_args(entry.pk) if is_reversible else {},
+        args=args.get(entry.pk, {}),
         standing=standing,
         asked_cents=asked_cents,
-        later=_later(entry) if is_reversible else (),
+        later=tuple(
+            LaterAction(entry_id=each.pk, action_name=each.action_name, args=args.get(each.pk, {}))
+            for each in later
+        ),
         reason=reason,
     )
 
 
-def _later(entry: Entry) -> tuple[LaterAction, ...]:
+def _later(entry: Entry) -> list[Entry]:
     """Return what came after `entry` on its target and still stands, the first one first."""
     after = Entry.objects.filter(
         target_type=entry.target_type,
@@ -250,11 +256,8 @@ def _later(entry: Entry) -> tuple[LaterAction, ...]:
     undone = Q(standing__outcome=Outcome.FULL.value) | Q(
         mutation__reversal_outcome=Outcome.FULL.value
     )
-    rows = after.exclude(pk=entry.pk).exclude(undone).order_by("occurred_at", "pk")[:LATER_MAX]
-    return tuple(
-        LaterAction(entry_id=row.pk, action_name=row.action_name, args=_args(row.pk))
-        for row in rows
-    )
+    rows = after.exclude(pk=entry.pk).exclude(undone).order_by("occurred_at", "pk")
+    return list(rows[:LATER_MAX])
 
 
 def _requests(standing: Standing) -> tuple[Approval, ...]:
@@ -264,9 +267,13 @@ def _requests(standing: Standing) -> tuple[Approval, ...]:
     return tuple(rows.order_by("requested_at", "pk"))
 
 
-def _args(entry_id: UUID) -> Mapping[str, Any]:
-    try:
-        kept: dict[str, Any] = payloads.kept_by(entry_id, PayloadKind.REVERSAL_ARGS)
-    except (Payload.DoesNotExist, PayloadGone):
-        return {}
-    return kept
+def _args_of(entry_ids: Sequence[UUID]) -> dict[UUID, Mapping[str, Any]]:
+    """Return what these actions kept for their undoing; nothing of those that keep it no more."""
+    kept = Payload.objects.select_related("key").filter(
+        entry_id__in=entry_ids, kind=PayloadKind.REVERSAL_ARGS.value
+    )
+    found: dict[UUID, Mapping[str, Any]] = {}
+    for payload in kept:
+        with suppress(PayloadGone):
+            found[payload.entry_id] = payloads.content_of(payload)
+    return found

@@ -5,6 +5,8 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from ledger.disclosure import disclosing
 from ledger.domain.action import Read, Target
@@ -41,6 +43,19 @@ def test_what_was_done_to_the_same_thing_after_it_but_no_look(turned: UUID) -> N
     again = turn()
 
     assert later(turned) == [again]
+
+
+def test_takes_as_many_queries_however_much_was_done_after_it(turned: UUID) -> None:
+    def count() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            previews.preview(turned)
+        return len(queries)
+
+    few = count()
+    for _ in range(3):
+        turn()
+
+    assert (len(later(turned)), count()) == (3, few)
 
 
 def test_the_requests_to_undo_it_and_no_other(turned: UUID, alice: User) -> None:
