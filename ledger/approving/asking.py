@@ -149,16 +149,14 @@ def _of_key(petition: Petition) -> Approval | None:
 
 def _as_good(petition: Petition) -> Approval | None:
     """Return what the same requester was given, or waits for, for just the same."""
-    now = timezone.now()
     wanted = [ApprovalStatus.PENDING.value, ApprovalStatus.APPROVED.value]
-    alike = fingerprints.of_bound(petition.bound) if petition.is_command else {""}
-    for row in _of_requester(petition).filter(status__in=wanted, expires_at__gt=now):
-        is_same = (
-            row.fingerprint in alike
-            and (petition.is_command or row.reference == petition.reference)
-            and steps.undone_by(row) == petition.undoes
-        )
-        if is_same and steps.execution_of(row.pk) is None:
+    rows = _of_requester(petition).filter(status__in=wanted, expires_at__gt=timezone.now())
+    if petition.is_command:
+        rows = rows.filter(fingerprint__in=fingerprints.of_bound(petition.bound))
+    else:
+        rows = rows.filter(fingerprint="", reference=petition.reference)
+    for row in rows:
+        if steps.undone_by(row) == petition.undoes and steps.execution_of(row.pk) is None:
             return row
     return None
 

@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
+from django.db.models import Func, QuerySet
+
 from events import recorder
 from events.domain.texts import shortened
 from ledger.domain import reversals as rules
@@ -122,14 +124,15 @@ def entry_of(target_type: str, target_id: str) -> UUID | None:
     return rows.order_by("-entry").values_list("entry", flat=True).first()
 
 
-def unused_requests(*, at: datetime) -> list[UUID]:
+def unused_requests(*, at: datetime) -> QuerySet[Approval, UUID]:
     """Return the approvals that undoing still waits for although they were good until `at`."""
+    # Index ledger_standings_with_requests.
     waiting = ReversalStanding.objects.exclude(requests=[])
-    asked = [one for row in waiting.values_list("requests", flat=True) for one in row]
+    asked = waiting.annotate(asked=Func("requests", function="unnest")).values("asked")
     over = Approval.objects.filter(
         pk__in=asked, status=ApprovalStatus.APPROVED.value, expires_at__lte=at
     )
-    return list(over.order_by("expires_at").values_list("pk", flat=True))
+    return over.order_by("expires_at").values_list("pk", flat=True)
 
 
 def declared_columns(declared: Declaration | None) -> dict[str, Any]:
