@@ -29,10 +29,10 @@ def _alice_acts_under_a_policy(alice: User, transactional_db: None) -> Iterator[
 
 
 @contextmanager
-def keyed(key: str) -> Iterator[None]:
+def keyed(key: str, scope: str = "alice") -> Iterator[None]:
     """Act as a request with this key, whose first response nobody has any more."""
     with idempotency.exchange() as exchange:
-        exchange.request = Request(scope="alice", key=key, fingerprint=Keyed(["the request"]))
+        exchange.request = Request(scope=scope, key=key, fingerprint=Keyed(["the request"]))
         yield
 
 
@@ -62,6 +62,17 @@ class TestAKey:
             do(n=2)
 
         assert [(row.pk, row.status) for row in Approval.objects.all()] == [(first.pk, "pending")]
+
+    def test_is_good_for_another_request_of_somebody_else(self, bob: User) -> None:
+        first = asked_under("k1")
+
+        with acting(bob), keyed("k1", "bob"):
+            other = asked(n=2)
+
+        assert other.pk != first.pk
+        assert {row.requested_by for row in (first, other)} == {
+            row.requested_by for row in Approval.objects.filter(status="pending")
+        }
 
     def test_is_not_good_for_the_same_on_what_has_changed(self) -> None:
         asked_under("k1")

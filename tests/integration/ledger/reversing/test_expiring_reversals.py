@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import time_machine
@@ -62,6 +62,14 @@ class TestClosing:
 
         assert reversals.expire_reversals() == 0
         assert steps_of(entry_id) == ["completed"]
+
+    def test_closes_what_somebody_has_asked_to_undo(self) -> None:
+        entry_id = switched_off_long_ago()
+        waiting = ReversalStanding.objects.filter(entry=entry_id)
+        waiting.update(state="requested", requests=[uuid4()])
+
+        assert reversals.expire_reversals() == 1
+        assert (steps_of(entry_id), waiting.get().state) == (["expired"], "expired")
 
     def test_closes_each_of_several_once_and_the_longest_open_first(
         self, monkeypatch: pytest.MonkeyPatch
