@@ -264,16 +264,11 @@ def _draft_without_change(
         happened=happened,
         reason=action.reason,
         summary=shortened(summary, SUMMARY_CHARS_MAX),
-        mandate=delegations.mandate_of(happened.principal) or _standing_mandate(action),
+        mandate=delegations.mandate_of(happened.principal, action.delegated_by),
         workflow_run_id=action.workflow_run_id,
         workflow_step_id=action.workflow_step_id,
         undoing=undoing,
     )
-
-
-def _standing_mandate(action: Action) -> Mandate | None:
-    by = action.delegated_by
-    return None if by is None else Mandate(delegation_id=None, delegated_by=by)
 
 
 def record_request(capability_id: str, *, target_id: str = "") -> None:
@@ -315,7 +310,7 @@ def _append(
     assert notes.target_id, f"{action.name} was done without a target"
     # Last: from here on, stopping an agent waits for this transaction.
     mandate = delegations.charge(action.capability, proof.target, notes.facts)
-    mandate = mandate or _standing_mandate(action)
+    mandate = mandate or delegations.mandate_of(happened.principal, action.delegated_by)
     authority = entries.authority_of(action.capability, notes.facts, happened)
     while True:
         clearance = gate.cleared_at_once(proof, authority, happened, granted)

@@ -116,14 +116,16 @@ def chain_of(principal: Principal) -> Chain:
     return _chain(principal)
 
 
-def mandate_of(principal: Principal) -> Mandate | None:
-    """Return the mandate of an agent; None for everybody else, who acts by himself.
+def mandate_of(principal: Principal, delegated_by: Principal | None = None) -> Mandate | None:
+    """Return the mandate of an agent; of anybody else that of `delegated_by`, None if by nobody.
 
     :raises DelegationEnded: if the agent names no delegation that ever was.
     """
-    if principal.kind is not PrincipalKind.AGENT:
+    if principal.kind is PrincipalKind.AGENT:
+        return _chain(principal).mandate()
+    if delegated_by is None:
         return None
-    return _chain(principal).mandate()
+    return Mandate(delegation_id=None, delegated_by=delegated_by)
 
 
 def charge(

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from events import store, wire
 from events.domain.context import EventContext
+from events.domain.principal import Principal
 from events.domain.texts import shortened
 from events.ids import new_id
 from ledger import commands, entries
@@ -52,6 +53,7 @@ _RETENTION: Final = "approval-snapshot-2y"
 class Petition:
     """A request for approval. Without `is_command` nothing can be executed under it.
 
+    `delegated_by` is who let the system act in their absence; an agent's are its delegations'.
     `undoing` is the step of a reversal, if the request is for one; `unanswered` says why a
     condition of the policy could not be evaluated, if approval is needed because of that.
     """
@@ -68,6 +70,7 @@ class Petition:
     source: str = ""
     idempotency: Idempotency | None = None
     is_command: bool = True
+    delegated_by: Principal | None = None
     undoing: Undoing | None = None
     unanswered: str = ""
 
@@ -197,7 +200,7 @@ def _of_requester(petition: Petition) -> QuerySet[Approval]:
 
 def _insert(petition: Petition) -> Approval:
     now, bound, policy = timezone.now(), petition.bound, petition.policy
-    mandate = delegations.mandate_of(petition.happened.principal)
+    mandate = delegations.mandate_of(petition.happened.principal, petition.delegated_by)
     human = principals.human_of(petition.happened.principal) or ""
     row = Approval(
         id=new_id(),

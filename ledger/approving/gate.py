@@ -308,6 +308,7 @@ def _petition(
         reference=proof.action.reference,
         source=authority.source,
         idempotency=_key_of_request(),
+        delegated_by=proof.action.delegated_by,
         undoing=proof.notes.undoing,
         unanswered=needed.demand.unanswered,
     )
