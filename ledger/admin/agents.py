@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminSplitDateTime, AdminTextareaWidget
-from django.db.models import DateTimeField, QuerySet
+from django.db.models import DateTimeField, ForeignKey, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -58,6 +58,12 @@ class AgentAdmin(_MadeByServices):
     search_fields = ["name", "owner__username", "=id"]
     ordering = ["-created_at"]
     actions = ["stop", "resume", "stop_all", "resume_all"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
+        """Return one's own; all for who may stop any: an emergency does not wait for the owner."""
+        if authority.holds(request, "agent.stop"):
+            return super().get_queryset(request)
+        return selectors.agents_visible_to(authority.caller_of(request))
 
     def get_fields(self, request: HttpRequest, obj: Agent | None = None) -> Any:
         made = ["id", "owner", "created_at", "stopped_at"] if obj else []
@@ -112,8 +118,22 @@ class _DelegationForm(forms.ModelForm[Delegation]):
     resources = forms.CharField(
         required=False,
         widget=AdminTextareaWidget({"rows": 3}),
-        help_text='The only things it may touch, such as {"booking": ["<id>"]}; or nothing.',
+        help_text='The only things it may touch, such as {"booking": ["0190…"]}; or nothing.',
     )
+    starts_at = forms.SplitDateTimeField(
+        required=False, widget=_Moment, help_text="At once if it is empty, or with its parent."
+    )
+
+    class Meta:
+        model = Delegation
+        fields: ClassVar[Any] = []  # Those that the page asks for.
+        help_texts: ClassVar = {
+            "scopes": "Capabilities or families of them, with commas: booking.read, refund.*",
+            "cents_max": "In minor units of the currency.",
+            "currency": "As ISO 4217 writes it: EUR.",
+            "hour_from": "Of the day, in UTC.",
+            "hour_until": "Of the day, in UTC; excluded.",
+        }
 
     def clean_resources(self) -> dict[str, list[str]]:
         text: str = self.cleaned_data["resources"]
@@ -149,11 +169,33 @@ class DelegationAdmin(_MadeByServices):
         "expires_at",
         "revoked_at",
     ]
-    list_filter = ["agent", "root", "depth", "revoked_at", "expires_at"]
+    list_filter = [
+        ("agent", admin.RelatedOnlyFieldListFilter),
+        ("root", admin.RelatedOnlyFieldListFilter),
+        "depth",
+        "revoked_at",
+        "expires_at",
+    ]
     list_select_related = ["agent", "root"]
     search_fields = ["agent__name", "root__username", "=id"]
     ordering = ["-created_at"]
     actions = ["revoke"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delegation]:
+        """Return one's own; everybody's for who administers them."""
+        return selectors.delegations_visible_to(authority.caller_of(request))
+
+    def formfield_for_foreignkey(
+        self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Offer one's own agents and delegations: nobody delegates in another's name."""
+        user = authority.caller_of(request).user
+        if db_field.name == "agent":
+            kwargs["queryset"] = Agent.objects.filter(owner=user)
+        elif db_field.name == "parent":
+            own = Delegation.objects.filter(root=user, revoked_at=None)
+            kwargs["queryset"] = own.select_related("root", "agent")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Delegation | None = None) -> Any:
         asked = ["agent", "parent", "reason", "scopes", "resources", "actions_max", "cents_max"]

@@ -1,7 +1,11 @@
 """The auxiliary tables of the ledger in the admin, without secrets, responses and free texts."""
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
+from ledger import selectors
+from ledger.access import authority
 from ledger.admin_access import CapabilityAdmin
 from ledger.models import (
     AgentKey,
@@ -117,6 +121,11 @@ class AgentKeyAdmin(CapabilityAdmin[AgentKey]):
     exclude = ["digest"]
     raw_id_fields = ["delegation"]
     ordering = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AgentKey]:
+        """Return those of one's own delegations; everybody's for who administers them."""
+        visible = selectors.delegations_visible_to(authority.caller_of(request))
+        return super().get_queryset(request).filter(delegation__in=visible)
 
 
 @admin.register(IdempotencyKey)
