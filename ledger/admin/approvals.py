@@ -21,6 +21,8 @@ from ledger.domain.money import written
 from ledger.models import Approval, ApprovalPolicyVersion, Mutation
 from ledger.services import approval_policies, approvals
 
+_AMOUNT = "requested_entry__mutation__risk_facts__amount_cents"
+
 
 class WaitsForMe(admin.SimpleListFilter):
     """What the visitor could decide now: the inbox of the console."""
@@ -94,7 +96,7 @@ class ApprovalAdmin(CapabilityAdmin[Any]):
         is_named = approval.target_id != UNKNOWN_TARGET
         return f"{type_} {approval.target_id}" if is_named else f"any or a new {type_}"
 
-    @admin.display(description="Amount", ordering="requested_entry__mutation__risk_facts")
+    @admin.display(description="Amount", ordering=_AMOUNT)
     def amount(self, approval: Approval) -> str:
         """Say how much it is about, if it is about money."""
         facts = _facts_of(approval)

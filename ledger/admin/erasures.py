@@ -15,6 +15,7 @@ from events.domain.errors import NotFound
 from ledger import admin_access
 from ledger.admin import forgetting
 from ledger.admin_access import BY_HAND, CapabilityAdmin
+from ledger.disclosure import free_texts
 from ledger.models import Erasure, LegalHold
 from ledger.services import erasures
 
@@ -24,11 +25,11 @@ class ErasureAdmin(CapabilityAdmin[Erasure]):
     """The certificates: each is carried by the entry of its erasure."""
 
     reads = "subject.read"
-    list_display = ["occurred_at", "target_type", "target_id", "reason", "principal_id"]
+    list_display = ["occurred_at", "target_type", "target_id", "why", "principal_id"]
     list_filter = ["target_type", "occurred_at"]
     search_fields = ["=target_id", "=id"]
-    fields = ["occurred_at", "target_type", "target_id", "reason", "principal_id", "certificate"]
-    readonly_fields = ["certificate"]
+    fields = ["occurred_at", "target_type", "target_id", "why", "principal_id", "certificate"]
+    readonly_fields = ["why", "certificate"]
     ordering = ["-occurred_at", "-id"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Erasure]:
@@ -58,6 +59,11 @@ class ErasureAdmin(CapabilityAdmin[Erasure]):
         response["Content-Disposition"] = f'attachment; filename="erasure-{entry_id}.json"'
         response["Cache-Control"] = "no-store"
         return response
+
+    @admin.display(description="Why")
+    def why(self, erasure: Erasure) -> str:
+        """Say it in the words of who erased it, as all may see them."""
+        return free_texts.redacted_for(erasure.reason, None) or "-"
 
     @admin.display(description="Certificate")
     def certificate(self, erasure: Erasure) -> SafeString:
@@ -92,12 +98,19 @@ class LegalHoldAdmin(CapabilityAdmin[LegalHold]):
     """Holds, to be lifted here; they are placed over REST, with their reason."""
 
     reads = "subject.read"
-    list_display = ["subject", "reason", "placed_at", "lifted_at"]
+    list_display = ["subject", "why", "placed_at", "lifted_at"]
+    exclude = ["reason"]
+    readonly_fields = ["why"]
     list_filter = ["placed_at", "lifted_at"]
     search_fields = ["=subject"]
     raw_id_fields = ["placed_by", "lifted_by"]
     actions = ["lift"]
     ordering = ["-placed_at"]
+
+    @admin.display(description="Why")
+    def why(self, hold: LegalHold) -> str:
+        """Say it in the words of who placed it, as all may see them."""
+        return free_texts.redacted_for(hold.reason, None)
 
     @admin_access.needs_capability("subject.hold")
     @admin.action(description="Lift")

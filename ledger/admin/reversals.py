@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
 from events.domain.errors import DomainError
@@ -138,6 +139,8 @@ def _given(preview: Preview, caller: Caller) -> Approval | None:
     own = (
         each
         for each in preview.requests
-        if each.status == ApprovalStatus.APPROVED and each.requested_by == str(caller.principal)
+        if each.requested_by == str(caller.principal)
+        and each.status == ApprovalStatus.APPROVED
+        and each.expires_at > timezone.now()
     )
     return next(own, None)

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from ledger.api.serializers.words import WordsOut
 from ledger.bodies import Body
 from ledger.domain.action import REASON_CHARS_MAX
 from ledger.domain.erasure import Means
@@ -84,6 +85,7 @@ class ErasureOut(serializers.ModelSerializer[Entry]):
 
     entry_id = serializers.UUIDField(source="pk", read_only=True)
     subject = serializers.SerializerMethodField()
+    reason = WordsOut()
 
     class Meta:
         model = Entry
@@ -101,6 +103,7 @@ class LegalHoldOut(serializers.ModelSerializer[LegalHold]):
         source="placed_by_id", read_only=True, help_text="The entry that says who."
     )
     lifted_by = serializers.UUIDField(source="lifted_by_id", read_only=True, allow_null=True)
+    reason = WordsOut()
 
     class Meta:
         model = LegalHold

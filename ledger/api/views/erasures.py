@@ -128,23 +128,25 @@ class LegalHoldViewSet(viewsets.ReadOnlyModelViewSet[LegalHold]):
     def create(self, request: Request) -> Response:
         """Keep everything about a person until the hold is lifted."""
         asked = valid(LegalHoldIn, request.data)
-        return _created(erasures.place_hold(**asked))
+        return self._created(erasures.place_hold(**asked))
 
     @extend_schema(request=ReasonIn, responses=LegalHoldOut)
     @action(detail=True, methods=["post"])
     def lift(self, request: Request, pk: UUID) -> Response:
         """End a hold."""
         asked = valid(ReasonIn, request.data)
-        return Response(LegalHoldOut(erasures.lift_hold(hold_id=pk, **asked)).data)
+        return self._shown(erasures.lift_hold(hold_id=pk, **asked))
 
     def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request whose first response was lost."""
-        return Response(LegalHoldOut(LegalHold.objects.get(pk=reference)).data)
+        hold = LegalHold.objects.get(pk=reference)
+        return self._created(hold) if self.action == "create" else self._shown(hold)
 
+    def _shown(self, hold: LegalHold) -> Response:
+        return Response(LegalHoldOut(hold, context=self.get_serializer_context()).data)
 
-def _created(hold: LegalHold) -> Response:
-    return Response(
-        LegalHoldOut(hold).data,
-        status=status.HTTP_201_CREATED,
-        headers={"Location": f"/api/v1/ledger/legal-holds/{hold.pk}"},
-    )
+    def _created(self, hold: LegalHold) -> Response:
+        response = self._shown(hold)
+        response.status_code = status.HTTP_201_CREATED
+        response["Location"] = f"/api/v1/ledger/legal-holds/{hold.pk}"
+        return response
