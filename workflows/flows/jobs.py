@@ -5,6 +5,7 @@ nothing to do. The external call happens outside any transaction; its result and
 of the row are one commit.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -154,19 +155,28 @@ def _run_function(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> Resul
             # Nobody has begun it, and nobody may ever have the function: the flow is to end.
             return Failed(NO_LONGER_AWAITED)
         raise Snooze(_CALLABLE_ELSEWHERE_S) from unknown
+    return _outcome_of(function, invocation_inputs(flow, step, item), flow, step)
+
+
+_CALLABLE_ELSEWHERE_S = 5.0
+
+
+def _outcome_of(
+    function: callables.StepFunction, inputs: Mapping[str, Any], flow: Flow, step: Step
+) -> Result:
+    """Call a function of a step, which acts as the flow, and say how it went."""
     try:
         with engine.acting(flow.id, step.id):
-            outputs = function(invocation_inputs(flow, step, item))
+            outputs: Any = function(inputs)
     except _OUR_TROUBLE:
         raise
     except (callables.TryAgain, Unavailable) as error:
         return NotCompleted(f"work not completed\n{error}")
     except Exception as error:  # noqa: BLE001 (an edge: a step may raise whatever it likes)
         return Failed(f"{type(error).__name__}: {error}")
+    if outputs is not None and not isinstance(outputs, Mapping):
+        return Failed(f"the function gave no mapping of outputs, but {type(outputs).__name__}")
     return Done(dict(outputs) if outputs is not None else None)
-
-
-_CALLABLE_ELSEWHERE_S = 5.0
 
 
 def _settle(claim: Claim, flow: Flow, step: Step, item: WorkItem, result: Result) -> None:
@@ -176,8 +186,8 @@ def _settle(claim: Claim, flow: Flow, step: Step, item: WorkItem, result: Result
         engine.handle(flow.id, command, completes=claim)
         return
     with transaction.atomic(durable=True):
-        engine.handle_in_transaction(flow.id, command, completes=claim)
-        memoization.keep_outputs(step, item_inputs(flow.executions[step.id], item), result.outputs)
+        after = engine.handle_in_transaction(flow.id, command, completes=claim).state
+        memoization.keep_outputs(after, step, item.token)
 
 
 def _command_for(step: Step, item: WorkItem, result: Result) -> asked.FlowCommand:
@@ -254,15 +264,11 @@ def _undone(flow: Flow, step: Step, item: WorkItem) -> Result:
         "input": item_inputs(flow.executions[step.id], item),
         "output": dict(item.outputs or {}),
     }
-    try:
-        function(body)
-    except _OUR_TROUBLE:
-        raise
-    except (callables.TryAgain, Unavailable) as error:
-        return NotCompleted(f"work not completed\n{error}")
-    except Exception as error:  # noqa: BLE001 (an edge: a step may raise whatever it likes)
-        return Failed(f"{type(error).__name__}: {error}")
-    return Done(None)
+
+    def undo(inputs: Mapping[str, Any]) -> None:
+        function(inputs)  # What it gives means nothing.
+
+    return _outcome_of(undo, body, flow, step)
 
 
 def _compensation_command(step: Step, item: WorkItem, result: Result) -> asked.FlowCommand:

@@ -7,7 +7,9 @@ import orjson
 from django.utils import timezone
 
 from events.domain.canonical import fingerprint
+from workflows.flows.domain.flow import Flow, WorkStatus
 from workflows.flows.domain.step import Step
+from workflows.flows.domain.work_items import item_inputs
 from workflows.flows.models import Remembered
 
 _NOT_FUNCTIONAL = frozenset({"id", "name", "labels"})
@@ -22,13 +24,20 @@ def find_outputs(step: Step, inputs: Mapping[str, Any]) -> Mapping[str, Any] | N
     return None
 
 
-def keep_outputs(step: Step, inputs: Mapping[str, Any], outputs: Mapping[str, Any] | None) -> None:
-    """Keep what `step` gave, in the caller's transaction. The first answer stays."""
+def keep_outputs(flow: Flow, step: Step, token: str) -> None:
+    """Keep what an item of `flow` has given, in the caller's transaction. The first answer stays.
+
+    Only what is on record is kept: not what came too late, or could not be recorded.
+    """
+    execution = flow.executions[step.id]
+    item = execution.items[token]
+    if item.status is not WorkStatus.SUCCEEDED:
+        return
     Remembered.objects.bulk_create(
         [
             Remembered(
-                key=_key(step, inputs),
-                outputs=orjson.dumps(dict(outputs or {})).decode(),
+                key=_key(step, item_inputs(execution, item)),
+                outputs=orjson.dumps(dict(item.outputs or {})).decode(),
                 made_at=timezone.now(),
             )
         ],

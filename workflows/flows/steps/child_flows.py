@@ -13,7 +13,7 @@ from workflows.flows.domain import commands as asked
 from workflows.flows.domain.decide import FlowSettled
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, PARENT, Flow, WorkItem, WorkStatus
 from workflows.flows.domain.step import Step
-from workflows.flows.domain.work_items import invocation_inputs, item_inputs
+from workflows.flows.domain.work_items import invocation_inputs
 from workflows.flows.execution import engine, memoization
 from workflows.work import queue
 from workflows.work.domain.claim import Claim, Snooze
@@ -115,9 +115,8 @@ def _record(
         engine.handle(flow.id, command, completes=claim)
         return
     with transaction.atomic(durable=True):
-        engine.handle_in_transaction(flow.id, command, completes=claim)
-        inputs = item_inputs(flow.executions[step.id], item)
-        memoization.keep_outputs(step, inputs, command.outputs)
+        after = engine.handle_in_transaction(flow.id, command, completes=claim).state
+        memoization.keep_outputs(after, step, item.token)
 
 
 def _failed(step: Step, item: WorkItem, error: str) -> asked.FailWork:

@@ -5,9 +5,7 @@ one step of one flow, and for one result.
 """
 
 import hashlib
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -17,7 +15,6 @@ from events.domain.errors import Rejected
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.flow import Flow, WorkItem, WorkStatus
 from workflows.flows.domain.step import Step
-from workflows.flows.domain.work_items import item_inputs
 from workflows.flows.execution import engine, memoization
 from workflows.flows.execution.aggregates import stream_of
 from workflows.flows.models import AwaitedCallback, Receipt
@@ -82,8 +79,9 @@ def receive(
         flow = _waiting(flow_id, step_id, token)
         receipt = _receipt(flow, step_id, token, raw)
         if receipt.verdict == Verdict.FIRST:
-            engine.handle_in_transaction(flow_id, outcome)
-            _remember(flow, outcome)
+            after = engine.handle_in_transaction(flow_id, outcome).state
+            if (step := flow.step(step_id)).memoizable:
+                memoization.keep_outputs(after, step, token)
         receipt.save(force_insert=True)
     return Verdict(receipt.verdict)
 
@@ -117,11 +115,3 @@ def _receipt(flow: Flow, step_id: str, token: str, raw: bytes) -> Receipt:
         body_hash=body_hash,
         received_at=timezone.now(),
     )
-
-
-def _remember(flow: Flow, outcome: asked.SucceedWork | asked.FailWork) -> None:
-    step = flow.step(outcome.step_id)
-    if step.memoizable and isinstance(outcome, asked.SucceedWork):
-        execution = flow.executions[step.id]
-        inputs: Mapping[str, Any] = item_inputs(execution, execution.items[outcome.token])
-        memoization.keep_outputs(step, inputs, outcome.outputs)
