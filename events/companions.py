@@ -90,19 +90,18 @@ class _Append:
     new: Appending
     companion: CompanionStatement
 
-    def write(self, *, is_transaction: bool) -> None:
+    def write(self, *, is_transaction: bool) -> Rows:
         """Write it; if it `is_transaction` of its own, then perhaps together with others."""
         with self._turn() if is_transaction else nullcontext() as together:
-            rows = self._written(is_transaction) if together is None else together
-        self.companion.on_rows(rows)
+            return self._written(is_transaction) if together is None else together
 
-    def write_last(self, *, guarded: bool) -> None:
+    def write_last(self, *, guarded: bool) -> Rows:
         """Write it as the last of an open transaction, and commit."""
         try:
             [rows] = finishing.commit_with([self.statement()], guarded=guarded)
         except DatabaseError as error:
             raise self._refusal(error) or error from error.__cause__
-        self.companion.on_rows(rows)
+        return rows
 
     def statement(self) -> wire.Statement:
         """Return the statement that writes it."""
@@ -165,11 +164,14 @@ class Deferred:
 
     def __init__(self) -> None:
         self._held: _Append | None = None
+        self._rows: Rows = []
 
     def hold(self, append: _Append) -> None:
-        """Hold `append` back. Its rows will be told when it is written."""
+        """Hold `append` back. Its rows are told after the commit."""
         assert self._held is None, "a transaction has one deferred append"
         self._held = append
+        # Now: what rings for its work is to come before what else follows the commit.
+        wire.after_commit(lambda: append.companion.on_rows(self._rows))
 
     def write(self) -> None:
         """Write what is held back, if anything is, in the transaction of the caller.
@@ -178,7 +180,7 @@ class Deferred:
         """
         held, self._held = self._held, None
         if held is not None:
-            held.write(is_transaction=False)
+            self._rows = held.write(is_transaction=False)
 
     def write_with(self, beside: Beside, *, guarded: bool = False) -> bool:
         """Write it in one statement with `beside`, and commit. Return False if nothing is held.
@@ -192,9 +194,9 @@ class Deferred:
         companion = replace(held.companion, beside=[*held.companion.beside, beside])
         last = replace(held, companion=companion)
         if finishing.has_begun():
-            last.write_last(guarded=guarded)
+            self._rows = last.write_last(guarded=guarded)
         else:
-            last.write(is_transaction=True)
+            self._rows = last.write(is_transaction=True)
         self._held = None
         return True
 
@@ -220,4 +222,5 @@ def append_with(
     if companion.deferred is not None and drafts:
         companion.deferred.hold(append)
     else:
-        append.write(is_transaction=bool(drafts) and not wire.connection().in_atomic_block)
+        is_transaction = bool(drafts) and not wire.connection().in_atomic_block
+        companion.on_rows(append.write(is_transaction=is_transaction))

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 
 from events import bus
+from events import doorbell as events_doorbell
 from events.companions import PremiseMoved
 from events.domain.envelope import Envelope
 from events.sourcing import states
@@ -22,6 +23,7 @@ from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.execution import engine
 from workflows.flows.execution.aggregates import CATALOG, CATALOG_STREAM
 from workflows.flows.models import FlowSummary
+from workflows.work import doorbell
 from workflows.work.models import Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,6 +105,19 @@ class TestAStart:
 
         assert seen == [1]
         assert rows() == (1, 1, 1)
+
+    def test_rings_for_its_work_before_anything_else_that_follows_the_commit(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rung: list[str] = []
+        monkeypatch.setattr(doorbell, "ring", lambda *_ids, **_size: rung.append("worker"))
+        monkeypatch.setattr(
+            events_doorbell._committed, "send", lambda *_what: rung.append("sequencer")
+        )
+
+        start()
+
+        assert rung == ["worker", "sequencer"]
 
 
 class TestAPlanOfAnOlderCatalog:
