@@ -32,6 +32,7 @@ from ledger.erasing.erasure import SubjectOnHold
 from ledger.services import erasures
 from workflows.work.domain.claim import Claim
 from workflows.work.domain.retry import RetryPolicy
+from workflows.work.heartbeat import AttemptTimedOut
 from workflows.work.registry import job
 
 SWEEP_MAX = 500
@@ -214,6 +215,8 @@ def _each(
             act(row)
         except settled:
             continue
+        except AttemptTimedOut:
+            raise
         except Exception as error:
             logger.exception("A row was passed over.", extra={"id": str(row.pk)})
             failures.append(error)

@@ -31,6 +31,7 @@ from workflows.work import queue
 from workflows.work import selectors as jobs
 from workflows.work.domain.claim import Claim, WorkRef
 from workflows.work.domain.life import State
+from workflows.work.heartbeat import AttemptTimedOut
 
 logger = logging.getLogger(__name__)
 
@@ -232,6 +233,8 @@ def _poll_one(ref: ExternalRef) -> Applied:
         return book_report(ref=ref, report=report)
     except DomainError as error:
         return _note_error(ref, str(error))
+    except AttemptTimedOut:
+        raise  # It is our time that is up, whatever the provider would have said.
     except Exception as error:
         # The one edge of this app: a provider that answers nonsense is not our bug.
         logger.exception("A settlement report could not be used.", extra={"ref": str(ref.pk)})

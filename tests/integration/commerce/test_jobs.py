@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -117,6 +118,21 @@ class TestPollOpenSettlements:
                 break
 
         assert asked == {each.pk for each in owed}
+
+    def test_learns_nothing_of_a_provider_from_its_own_time_being_up(
+        self, invoice: Invoice, peers: Peers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settlement.ask_for_payment(invoice_id=invoice.pk, provider="demo")
+        work_off()
+        short = replace(registry.get(timetable.POLL_OPEN), timeout_s=0.2)
+        monkeypatch.setitem(registry._kinds, timetable.POLL_OPEN, short)
+        peers.tell(peers.payment, hang_s=2)
+
+        assert run(timetable.POLL_OPEN) is None
+
+        timed_out = Work.objects.get(kind=timetable.POLL_OPEN)
+        assert timed_out.last_error_class == "AttemptTimedOut"
+        assert ExternalRef.objects.get().sync_error == ""
 
 
 class TestForgetDocuments:
