@@ -62,12 +62,12 @@ class Installation:
         """Start `python -m …` on it, perhaps with open files of ours."""
         return fork_server.start(*arguments, environment=self.environment, files=files)
 
-    def _made_ready(self, said: Path) -> str:
+    def _made_ready(self, output: Path) -> str:
         """Lay down what migrations do not, and return a key that may do everything."""
         command = ["django", "shell", "--verbosity", "0", "--no-imports", "-c", _MAKE_READY]
-        process = fork_server.start(*command, environment=self.environment, log=said)
-        assert process.wait(PATIENCE_S) == 0, said.read_text()
-        return said.read_text().split()[-1]
+        process = fork_server.start(*command, environment=self.environment, log=output)
+        assert process.wait(PATIENCE_S) == 0, output.read_text()
+        return output.read_text().split()[-1]
 
 
 @contextmanager

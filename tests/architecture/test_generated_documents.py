@@ -28,7 +28,7 @@ print(json.dumps(said))
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, str]:
+def complaints() -> dict[str, str]:
     """Return what the commands complain of.
 
     In a process of their own: the modules of other tests declare events and capabilities too.
@@ -40,8 +40,8 @@ def said() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("command", MADE_FROM_REGISTRIES)
-def test_documents_are_their_registries(command: str, said: dict[str, str]) -> None:
-    assert said.get(command, "") == ""
+def test_documents_are_their_registries(command: str, complaints: dict[str, str]) -> None:
+    assert complaints.get(command, "") == ""
 
 
 def test_docs_settings_md_is_what_the_source_reads() -> None:

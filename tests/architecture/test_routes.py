@@ -163,10 +163,10 @@ def test_the_documents_about_the_api_are_not_stale() -> None:
 
 
 def test_a_code_means_the_same_wherever_it_is_said() -> None:
-    said = {(error.code, status_of(error)) for error in api_documents.domain_errors()}
-    said |= {(code, status) for code, (status, _, _) in FRAMEWORK_PROBLEMS.items()}
+    problems = {(error.code, status_of(error)) for error in api_documents.domain_errors()}
+    problems |= {(code, status) for code, (status, _, _) in FRAMEWORK_PROBLEMS.items()}
 
-    assert len({code for code, _ in said}) == len(said)
+    assert len({code for code, _ in problems}) == len(problems)
 
 
 def test_every_moment_that_is_sent_has_an_offset() -> None:

@@ -95,20 +95,20 @@ def _parameters(function: Function) -> set[str]:
 
 
 def _said(function: Function, made: set[str]) -> set[str]:
-    said = {name for call in _calls(function, made) for name in _names_of_call(call)}
+    names = {name for call in _calls(function, made) for name in _names_of_call(call)}
     while (
         more := {
             name
             for node in ast.walk(function)
             if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign)
-            and _targets(node) & said
+            and _targets(node) & names
             and node.value is not None
             for name in _names(node.value)
         }
-        - said
+        - names
     ):
-        said |= more
-    return said
+        names |= more
+    return names
 
 
 def _calls(function: Function, made: set[str]) -> Iterator[ast.Call]:

@@ -132,8 +132,8 @@ def broken_by(table: str, column: str, word: str) -> str | None:
         try:
             with transaction.atomic():
                 cursor.execute(f"SELECT {function}({given})", [word])
-                [(said,)] = cursor.fetchall()
-                return said if function == names[0] else None
+                [(definition,)] = cursor.fetchall()
+                return definition if function == names[0] else None
         except IntegrityError as error:
             cause = cast("psycopg.Error", error.__cause__)
             return cause.diag.constraint_name

@@ -121,7 +121,7 @@ def driver() -> Any:
     return pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 
-def note(tab: Visit, said: Any) -> None:
+def note(tab: Visit, message: Any) -> None:
     # Violations of the content security policy arrive here as well.
-    if said.type in {"error", "warning"}:
-        tab.complaints.append(said.text)
+    if message.type in {"error", "warning"}:
+        tab.complaints.append(message.text)

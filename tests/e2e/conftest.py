@@ -48,7 +48,7 @@ def browse(browser: Any, stack: Stack) -> Browse:
         context.set_default_timeout(PATIENCE_MS)
         tab = Visit(context.new_page(), stack)
         tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
-        tab.page.on("console", lambda said: note(tab, said))
+        tab.page.on("console", lambda message: note(tab, message))
         yield tab
         complaints = tab.others()
         context.close()

@@ -49,12 +49,12 @@ def filter_by(tab: Visit, access: Granted) -> None:
     tab.page.wait_for_url(re.compile(r"/document-accesses\?.*grantee=api_key"))
 
 
-def confirm(tab: Visit, summary: str, reason: str, button: str, told: str) -> None:
+def confirm(tab: Visit, summary: str, reason: str, button: str, message: str) -> None:
     """Do what the page offers, for a reason, and come back to it."""
     tab.page.get_by_text(summary).click()
     tab.page.get_by_role("textbox", name="Reason").fill(reason)
     tab.page.get_by_role("button", name=button, exact=True).click()
-    expect(tab.page.get_by_text(told)).to_be_visible()
+    expect(tab.page.get_by_text(message)).to_be_visible()
 
 
 def test_an_access_is_found_revoked_and_that_is_undone(

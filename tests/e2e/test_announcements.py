@@ -15,16 +15,16 @@ def test_new_events_are_told_once_and_by_the_last_of_them(browse: Browse, stack:
         tab.page.clock.install()
         tab.open("/events?type=api_key.*")
         tab.is_live()
-        told = tab.page.locator("[data-of=feed-announcement]")
+        announcement = tab.page.locator("[data-of=feed-announcement]")
         first = tab.page.locator("[data-feed-list] > li").first
         before = tab.rows()
 
         tab.page.clock.fast_forward(10_000)
-        expect(told).to_be_empty()
+        expect(announcement).to_be_empty()
 
         made = issue_key(stack)
         expect(tab.page.locator("[data-feed-list] > li")).to_have_count(len(before) + 1)
         revoke_key(stack, made["id"])
         expect(first.locator("[data-of=name]")).to_have_text("api_key.revoked")
         tab.page.clock.fast_forward(4_000)
-        expect(told).to_have_text("2 new events, last api_key.revoked")
+        expect(announcement).to_have_text("2 new events, last api_key.revoked")

@@ -50,12 +50,12 @@ def posted(client: httpx2.Client, path: str, body: Any) -> Any:
     return answer.json()
 
 
-def told(peer: Receiver, secret: str, name: str) -> dict[str, Any]:
+def message_received(peer: Receiver, secret: str, name: str) -> dict[str, Any]:
     """Return what the receiver was told under a name, by a signature that it checks."""
     found = eventually(lambda: [one for one in peer.received if name.encode() in one.body])
     Webhook(secret).verify(found[0].body, found[0].headers)
-    said: dict[str, Any] = json.loads(found[0].body)
-    return said
+    message: dict[str, Any] = json.loads(found[0].body)
+    return message
 
 
 def test_a_request_and_its_decision_are_told_by_the_worker(
@@ -66,14 +66,14 @@ def test_a_request_and_its_decision_are_told_by_the_worker(
         posted(client, "steps", STEP)
         flow = posted(client, "flows", {"id": f"sign-{uuid4()}", "goals": [STEP["id"]]})
 
-        requested = told(peer, subscribed["secret"], EVENTS[0])
+        requested = message_received(peer, subscribed["secret"], EVENTS[0])
         approval = f"ledger/approvals/{requested['data']['approvalId']}"
         assert requested["data"]["status"] == "pending"
         assert flow["id"] in json.dumps(requested["data"])
         client.headers["Authorization"] = f"Bearer {second_person}"
-        said = {"decision": "approve", "comment": "Read it."}
-        assert posted(client, f"{approval}/decide", said)["status"] == "approved"
-        decided = told(peer, subscribed["secret"], EVENTS[1])
+        decision = {"decision": "approve", "comment": "Read it."}
+        assert posted(client, f"{approval}/decide", decision)["status"] == "approved"
+        decided = message_received(peer, subscribed["secret"], EVENTS[1])
 
         assert decided["data"]["approvalId"] == requested["data"]["approvalId"]
         assert decided["data"]["status"] == "approved"

@@ -71,9 +71,9 @@ def dead_letter(stack: Stack) -> str:
         "deliveries.SEND_DOCUMENTS, {'deliveryId': str(uuid4())}, max_attempts=1);"
         "print('job', ref.id)"
     )
-    said = manage(stack, "shell", "-v0", "-c", code)
-    found = re.search(r"^job (\S+)$", said.text, re.MULTILINE)
-    assert found, said.text
+    result = manage(stack, "shell", "-v0", "-c", code)
+    found = re.search(r"^job (\S+)$", result.text, re.MULTILINE)
+    assert found, result.text
     wait_for(lambda: _status(stack, found[1]) == "dead")
     return found[1]
 
@@ -174,8 +174,8 @@ class TestLiveEvents:
             # Of a server that is away, or that went in the middle of an answer.
             tab.meant |= {"net::ERR_", "WebSocket"}
             with web_held(stack):
-                said = tab.page.locator("[data-of=feed-live]")
-                expect(said).to_contain_text("Connection lost", timeout=PATIENCE_MS)
+                status = tab.page.locator("[data-of=feed-live]")
+                expect(status).to_contain_text("Connection lost", timeout=PATIENCE_MS)
             issue_key(stack)
 
             expect(tab.page.locator("[data-feed-list] > li")).to_have_count(before + 1)
@@ -312,7 +312,7 @@ class TestFrame:
             assert _background(light) != _background(dark)
 
     def test_counts_days_by_the_calendar(self, browse: Browse) -> None:
-        told = """async (at) => {
+        relative_time = """async (at) => {
             const page = document.querySelector("script[type=module]").src;
             const { showTime } = await import(page.replace("console.js", "times.js"));
             const time = Object.assign(document.createElement("time"), { dateTime: at });
@@ -324,9 +324,9 @@ class TestFrame:
             tab.log_in()
             tab.open("/")
 
-            assert tab.page.evaluate(told, "2026-11-29T20:00:00Z") == "tomorrow"
-            assert tab.page.evaluate(told, "2026-11-30T05:00:00Z") == "in 2 days"
-            assert tab.page.evaluate(told, "2026-11-26T12:00:00Z") == "2 days ago"
+            assert tab.page.evaluate(relative_time, "2026-11-29T20:00:00Z") == "tomorrow"
+            assert tab.page.evaluate(relative_time, "2026-11-30T05:00:00Z") == "in 2 days"
+            assert tab.page.evaluate(relative_time, "2026-11-26T12:00:00Z") == "2 days ago"
 
     def test_can_be_used_by_keyboard(self, browse: Browse, stack: Stack) -> None:
         issue_key(stack)

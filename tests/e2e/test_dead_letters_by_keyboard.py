@@ -11,13 +11,15 @@ pytestmark = IN_A_BROWSER
 
 
 @pytest.mark.parametrize(
-    ("act", "said", "status"),
+    ("act", "message", "status"),
     [
         ("retry", "Taken up again.", None),
         ("discard", "Put away for good.", "discarded"),
     ],
 )
-def test_by_keyboard(browse: Browse, stack: Stack, act: str, said: str, status: str | None) -> None:
+def test_by_keyboard(
+    browse: Browse, stack: Stack, act: str, message: str, status: str | None
+) -> None:
     job_id = dead_letter(stack)
     with browse() as tab:
         tab.log_in()
@@ -28,7 +30,7 @@ def test_by_keyboard(browse: Browse, stack: Stack, act: str, said: str, status: 
 
         ask(tab, job_id, act)
 
-        expect(tab.page.get_by_text(said)).to_be_visible()
+        expect(tab.page.get_by_text(message)).to_be_visible()
     [(found, reason)] = stack.sql("SELECT status, reason FROM work WHERE id = %s", job_id)
     assert reason == "As agreed on the phone"
     assert status in {None, found}

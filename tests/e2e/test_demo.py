@@ -18,7 +18,7 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Callable[[str], bool]:
+def is_printed(capsys: pytest.CaptureFixture[str]) -> Callable[[str], bool]:
     """Return a function that tells whether something has been printed by now."""
     lines: list[str] = []
 
@@ -39,58 +39,58 @@ def brief(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
 
 class TestDemo:
     def test_tells_the_story_of_a_booking_on_what_runs(self, stack: Stack) -> None:
-        told = manage(stack, "demo")
+        result = manage(stack, "demo")
 
-        assert told.returncode == 0, told.text
-        assert f"On {stack.url}, which runs already." in told.text
-        assert "polled twice, booked once" in told.text
-        assert "both attempts used one token, so one message went out" in told.text
-        assert "told twice, noted once" in told.text
-        assert "Everything was as it should be." in told.text
+        assert result.returncode == 0, result.text
+        assert f"On {stack.url}, which runs already." in result.text
+        assert "polled twice, booked once" in result.text
+        assert "both attempts used one token, so one message went out" in result.text
+        assert "told twice, noted once" in result.text
+        assert "Everything was as it should be." in result.text
 
     def test_tells_the_story_of_flows_on_what_runs(self, stack: Stack) -> None:
-        told = manage(stack, "demo", "flow")
+        result = manage(stack, "demo", "flow")
 
-        assert told.returncode == 0, told.text
-        assert "then: flow_failed, comp_started, comp_succeeded, flow_deactivated" in told.text
-        assert "called twice with one token, charged once" in told.text
-        assert "12A, allowed by api_key:" in told.text
-        assert "Everything was as it should be." in told.text
+        assert result.returncode == 0, result.text
+        assert "then: flow_failed, comp_started, comp_succeeded, flow_deactivated" in result.text
+        assert "called twice with one token, charged once" in result.text
+        assert "12A, allowed by api_key:" in result.text
+        assert "Everything was as it should be." in result.text
 
     def test_tells_the_story_of_an_agent_and_its_approval_on_what_runs(self, stack: Stack) -> None:
-        told = manage(stack, "demo", "approval")
+        result = manage(stack, "demo", "approval")
 
-        assert told.returncode == 0, told.text
-        assert "the agent may not decide at all" in told.text
-        assert "asked twice, done once" in told.text
-        assert "the agent has to ask, by agent-action-approval@v1: 1 of those" in told.text
-        assert "who may decide approvals and have nothing to do with the request" in told.text
-        assert "of a copy with one id changed it says no" in told.text
-        assert "Everything was as it should be." in told.text
+        assert result.returncode == 0, result.text
+        assert "the agent may not decide at all" in result.text
+        assert "asked twice, done once" in result.text
+        assert "the agent has to ask, by agent-action-approval@v1: 1 of those" in result.text
+        assert "who may decide approvals and have nothing to do with the request" in result.text
+        assert "of a copy with one id changed it says no" in result.text
+        assert "Everything was as it should be." in result.text
         eventually(lambda: stack.sql("SELECT count(*) FROM events_unsequenced") == [(0,)])
         examined = manage(stack, "doctor")
         assert examined.returncode == 0, examined.text
 
     def test_waits_for_another(
-        self, stack: Stack, brief: Callable[[], int], said: Callable[[str], bool]
+        self, stack: Stack, brief: Callable[[], int], is_printed: Callable[[str], bool]
     ) -> None:
         with ThreadPoolExecutor() as aside:
             with stack.state.one_at_a_time("demo.lock", lambda: pytest.fail("it is free")):
-                told = aside.submit(brief)
-                eventually(lambda: said("Another demo is being told on"))
-                assert not said("which runs already")
+                result = aside.submit(brief)
+                eventually(lambda: is_printed("Another demo is being told on"))
+                assert not is_printed("which runs already")
 
-            assert told.result(timeout=60) == 0
-        assert said(f"On {stack.url}, which runs already.")
+            assert result.result(timeout=60) == 0
+        assert is_printed(f"On {stack.url}, which runs already.")
 
     def test_waits_for_what_another_command_starts(
-        self, stack: Stack, monkeypatch: pytest.MonkeyPatch, said: Callable[[str], bool]
+        self, stack: Stack, monkeypatch: pytest.MonkeyPatch, is_printed: Callable[[str], bool]
     ) -> None:
         with temporary_state() as state, ThreadPoolExecutor() as aside:
             state.prepare()
             with state.own() or pytest.fail("nobody else is here"):
                 found = aside.submit(demo._found_or_started, state)
-                eventually(lambda: said("Another command is starting or using"))
+                eventually(lambda: is_printed("Another command is starting or using"))
                 # A command has a database and no more.
                 state.announce(Instance(pid=1, environment={}))
                 assert not found.done()
@@ -120,9 +120,9 @@ class TestDemo:
         monkeypatch.setenv("DAYBOOK_STATE", str(stack.state.folder))
 
         assert demo.main(["alone"]) == 1
-        told = capsys.readouterr().err
-        assert "GET http://127.0.0.1:1/payment/payments came to nothing (ConnectError" in told
-        assert str(stack.state.logs) in told
+        result = capsys.readouterr().err
+        assert "GET http://127.0.0.1:1/payment/payments came to nothing (ConnectError" in result
+        assert str(stack.state.logs) in result
 
     def test_knows_no_story_of_that_name(self, stack: Stack) -> None:
         assert manage(stack, "demo", "cinderella").returncode == 2

@@ -21,11 +21,11 @@ def test_everything_in_the_document_works(
 ) -> None:
     blocks = BLOCK.findall((ROOT / "docs/first-hour.md").read_text())
     with receiver() as peer, stack.client() as client:
-        told = {"URL": stack.url, "KEY": stack.api_key, "OTHER_KEY": second_person}
+        variables = {"URL": stack.url, "KEY": stack.api_key, "OTHER_KEY": second_person}
         done = subprocess.run(
             ["/bin/bash", "-euo", "pipefail"],
             input="\n".join(blocks),
-            env={**stack.environment, **told, "HOOK": peer.url},
+            env={**stack.environment, **variables, "HOOK": peer.url},
             capture_output=True,
             text=True,
             timeout=120,

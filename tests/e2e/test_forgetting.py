@@ -15,7 +15,7 @@ from tests.integration.commerce.forgetting.story import Marked
 pytestmark = pytest.mark.e2e
 
 
-def told(client: httpx2.Client, person: Marked) -> tuple[str, str]:
+def recorded_everywhere(client: httpx2.Client, person: Marked) -> tuple[str, str]:
     """Have a person in all that is done, refused and failed at; return booking and traveller."""
     booking = booked(client, person.contact())
     here = f"{API}/bookings/{booking}"
@@ -58,7 +58,7 @@ def mail_that_is_refused(stack: Stack) -> Iterator[None]:
 def test_no_log_file_names_who_is_forgotten(stack: Stack, mail_that_is_refused: None) -> None:
     person = Marked()
     with stack.client() as client:
-        booking, traveller = told(client, person)
+        booking, traveller = recorded_everywhere(client, person)
         eventually(lambda: how_it_went(stack, booking))
         assert set(how_it_went(stack, booking)) == {"failed"}
         # Who booked is kept until the invoice is settled, and is in no log all the same.

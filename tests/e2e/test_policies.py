@@ -34,10 +34,10 @@ def policy(stack: Stack) -> str:
 def fits_and_can_be_shared(tab: Visit) -> None:
     tab.fits_in_both_looks()
     field = tab.page.get_by_role("textbox", name="Condition")
-    address, said = tab.page.url, field.input_value()
+    address, condition = tab.page.url, field.input_value()
     tab.page.goto("about:blank")
     tab.page.goto(address)
-    expect(field).to_have_value(said)
+    expect(field).to_have_value(condition)
 
 
 def test_a_condition_is_mended_tried_and_drafted(browse: Browse, policy: str) -> None:

@@ -214,16 +214,16 @@ class TestAskedToStopWhileItStarts:
     def test_ends_without_complaint_and_leaves_nothing(self) -> None:
         with temporary_state() as state:
             state.prepare()
-            said = state.logs / "up.log"
+            log = state.logs / "up.log"
             command = ["up", "--port", "0", "--no-demo-data", "--state", str(state.folder)]
-            starting = fork_server.start_up(command, without_servers({}), said)
+            starting = fork_server.start_up(command, without_servers({}), log)
             # The parts are on their way.
             wait_for((state.logs / "web.log").exists, seconds=120)
 
             starting.send_signal(signal.SIGTERM)
 
             assert starting.wait(60) == 128 + signal.SIGTERM
-            assert said.read_text() == ""
+            assert log.read_text() == ""
             assert not (state.folder / "sockets").exists()
 
 
@@ -313,25 +313,25 @@ class TestServersOfOutside:
         given = {"DATABASE_URL": nowhere, "REDIS_URL": "redis://127.0.0.1:1/0"}
         given["SECRET_KEY"] = "of-a-command-that-signs-nothing-0123456789-abcdefghijklmnop"
         with temporary_state() as state:
-            told = manage_in(
+            result = manage_in(
                 {**without_servers(given), "DAYBOOK_STATE": str(state.folder)}, "doctor"
             )
 
-        assert told.returncode == 1
-        assert told.text.startswith("The database cannot be used: connection failed: ")
-        assert len(told.text.splitlines()) == 1
+        assert result.returncode == 1
+        assert result.text.startswith("The database cannot be used: connection failed: ")
+        assert len(result.text.splitlines()) == 1
 
     def test_are_missed_before_anything_is_started(self, stack: Stack) -> None:
         given = {name: stack.environment[name] for name in ("DATABASE_URL", "DATABASE_OWNER_URL")}
         given["REDIS_URL"] = "redis://127.0.0.1:1/0"
         with temporary_state() as state:
-            told = manage_in(
+            result = manage_in(
                 {**without_servers(given), "DAYBOOK_STATE": str(state.folder)}, "up", "--port", "0"
             )
 
             assert not (state.logs / "prepare.log").exists()
-        assert told.returncode == 1
-        assert told.text.startswith("REDIS_URL names no server that answers: Error 111")
+        assert result.returncode == 1
+        assert result.text.startswith("REDIS_URL names no server that answers: Error 111")
 
 
 class TestWeb:
@@ -354,9 +354,9 @@ class TestWeb:
         with connect(address):
             wait_for(lambda: "/ws/events?ticket=[redacted]" in log.read_text())
 
-        said = log.read_text()
-        assert ticket not in said
-        assert " INFO uvicorn.error [" in said
+        text = log.read_text()
+        assert ticket not in text
+        assert " INFO uvicorn.error [" in text
 
 
 def backends_born(stack: Stack) -> int:

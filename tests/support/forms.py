@@ -88,27 +88,27 @@ class _Reader(HTMLParser):
         self._select, self._chosen, self._text = "", "", ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        said = dict(attrs)
-        name, value = said.get("name") or "", said.get("value")
+        attributes = dict(attrs)
+        name, value = attributes.get("name") or "", attributes.get("value")
         if tag == "form":
-            self._form = Form(self.page, urljoin(self.page, said.get("action") or self.page))
-            if (said.get("method") or "").lower() == "post":
+            self._form = Form(self.page, urljoin(self.page, attributes.get("action") or self.page))
+            if (attributes.get("method") or "").lower() == "post":
                 self.found.append(self._form)
-        elif tag == "option" and self._select and (not self._chosen or "selected" in said):
+        elif tag == "option" and self._select and (not self._chosen or "selected" in attributes):
             self._chosen = value or ""
         if self._form is None or not name:
             return
         # What stands for rows that are yet to be is in no form that a browser sends.
         if name != TOKEN and "__prefix__" not in name:
-            self._form.kinds[name] = said.get("type") or "text" if tag == "input" else tag
+            self._form.kinds[name] = attributes.get("type") or "text" if tag == "input" else tag
         if tag == "select":
             self._select, self._chosen = name, ""
         elif tag == "textarea":
             self._text = name
             self._form.fields.append((name, ""))
         elif tag in {"input", "button"}:
-            is_choice = said.get("type") in {"checkbox", "radio"}
-            is_open = is_choice and "checked" not in said
+            is_choice = attributes.get("type") in {"checkbox", "radio"}
+            is_open = is_choice and "checked" not in attributes
             sent = "on" if is_choice and value is None else value or ""
             self._form.fields.append((name, None if is_open else sent))
 

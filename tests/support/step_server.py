@@ -38,8 +38,8 @@ class StepServer:
 
     def answer(self, heard: Heard) -> Answer:
         self.heard.append(heard)
-        said = self.says.get(heard.path.partition("?")[0], (200, {}))
-        return said(heard) if callable(said) else said
+        response = self.says.get(heard.path.partition("?")[0], (200, {}))
+        return response(heard) if callable(response) else response
 
 
 @contextmanager

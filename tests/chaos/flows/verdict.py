@@ -50,20 +50,24 @@ def stories(stack: Stack) -> dict[str, list[str]]:
 
 def unfinished(stack: Stack, orders: Iterable[Order]) -> list[str]:
     """Return the flows that are not deactivated."""
-    told = stories(stack)
-    return [one.flow_id for one in orders if "flow_deactivated" not in told.get(one.flow_id, [])]
+    events_by_flow = stories(stack)
+    return [
+        one.flow_id
+        for one in orders
+        if "flow_deactivated" not in events_by_flow.get(one.flow_id, [])
+    ]
 
 
 def findings(stack: Stack, peer: Peer, orders: Collection[Order]) -> dict[str, list[str]]:
     """Return everything that is not in order, by kind."""
     found: dict[str, list[str]] = defaultdict(list)
-    told = stories(stack)
+    events_by_flow = stories(stack)
     for order in orders:
-        for kind in _wrong_in(order, told.get(order.flow_id, []), peer):
+        for kind in _wrong_in(order, events_by_flow.get(order.flow_id, []), peer):
             found[kind].append(order.flow_id)
     known = {order.flow_id for order in orders}
     tags = {flow_id.rpartition("-")[0] for flow_id in known}
-    ours = {flow_id for flow_id in told if flow_id.rpartition("-")[0] in tags}
+    ours = {flow_id for flow_id in events_by_flow if flow_id.rpartition("-")[0] in tags}
     found["unasked"] = sorted(ours - known)
     return {kind: ids for kind, ids in found.items() if ids}
 

@@ -143,11 +143,11 @@ class Clerks:
         while (answer := self._try(client, path, body, key)) is None:
             assert time.monotonic() < deadline, f"{path} is not acknowledged"
             time.sleep(0.02)
-        said: dict[str, Any] = answer.json()
-        if said.get("code") == RESPONSE_LOST:
-            return {"id": said["reference"]}
+        acknowledged: dict[str, Any] = answer.json()
+        if acknowledged.get("code") == RESPONSE_LOST:
+            return {"id": acknowledged["reference"]}
         assert answer.status_code in {200, 201}, f"{path}: {answer.status_code} {answer.text}"
-        return said
+        return acknowledged
 
     def _try(self, client: httpx2.Client, path: str, body: Any, key: str) -> httpx2.Response | None:
         try:

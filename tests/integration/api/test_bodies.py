@@ -62,8 +62,8 @@ def test_many_at_once_do_not_mix() -> None:
     def ask(number: int) -> None:
         together.wait()
         for turn in range(1, 30):
-            said = {"name": f"n{number}", "parts": [{"number": turn}] * number}
-            found[number] = valid(WholeIn, said)
+            body = {"name": f"n{number}", "parts": [{"number": turn}] * number}
+            found[number] = valid(WholeIn, body)
             assert found[number]["name"] == f"n{number}"
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(1, 9)]
@@ -72,6 +72,6 @@ def test_many_at_once_do_not_mix() -> None:
     for thread in threads:
         thread.join()
 
-    assert {number: len(said["parts"]) for number, said in found.items()} == {
+    assert {number: len(body["parts"]) for number, body in found.items()} == {
         number: number for number in range(1, 9)
     }

@@ -139,7 +139,7 @@ def deal(request: pytest.FixtureRequest, path: str) -> Deal:
     return some
 
 
-def told(answer: HttpResponseBase) -> str:
+def summary(answer: HttpResponseBase) -> str:
     return f"{answer.status_code} {getattr(answer, 'content', b'')[:200]!r}"
 
 
@@ -151,7 +151,7 @@ def test_there_are_lists_to_be_asked() -> None:
 def test_what_is_no_cursor_is_refused(root: APIClient, odd: str) -> None:
     answer = root.get("/api/v1/ledger/entries", {"cursor": odd})
 
-    assert answer.status_code == 400, told(answer)
+    assert answer.status_code == 400, summary(answer)
     assert [each["parameter"] for each in answer.json()["errors"]] == ["cursor"]
 
 
@@ -165,7 +165,7 @@ class TestLists:
             for odd in deal(CURSORS, 9):
                 answer = root.get(path, {"cursor": odd})
                 if answer.status_code not in {200, 400, 422}:
-                    wrong[odd[:60]] = told(answer)
+                    wrong[odd[:60]] = summary(answer)
 
         assert wrong == {}
 
@@ -180,7 +180,7 @@ class TestLists:
         answers = {(name, odd): root.get(path, {name: odd}) for name, odd in asked}
 
         assert {
-            pair: told(each)
+            pair: summary(each)
             for pair, each in answers.items()
             if each.status_code != 400 or each["Content-Type"] != "application/problem+json"
         } == {}
@@ -193,7 +193,9 @@ class TestLists:
         answers = {(name, odd): root.get(path, {name: odd}) for name, odd in asked}
 
         assert {
-            pair: told(each) for pair, each in answers.items() if each.status_code not in {200, 400}
+            pair: summary(each)
+            for pair, each in answers.items()
+            if each.status_code not in {200, 400}
         } == {}
 
     def test_answer_odd_values_of_every_filter(
@@ -205,7 +207,7 @@ class TestLists:
             for odd in ("a\0b", *deal(("\N{GRINNING FACE}", "x" * 20_000, "[]"), 1)):
                 answer = root.get(path, {name: odd})
                 if answer.status_code >= 500:
-                    wrong[name, odd[:20]] = told(answer)
+                    wrong[name, odd[:20]] = summary(answer)
 
         assert wrong == {}
 
@@ -223,4 +225,4 @@ class TestLists:
     ) -> None:
         for headers in deal(HEADERS, 3):
             answer = root.get(path, headers=headers)
-            assert answer.status_code in {200, 304, 400}, (headers, told(answer))
+            assert answer.status_code in {200, 304, 400}, (headers, summary(answer))

@@ -22,7 +22,7 @@ PROVIDER = "system:payment_provider/demo"
 
 def claim_back(payment: Payment, cents: int = 24_000, ref: str = "cb_1", **facts: Any) -> WorkRef:
     """Take in what the provider says, as its notification would."""
-    said = {
+    claim = {
         "provider": "demo",
         "provider_ref": ref,
         "capture_ref": payment.capture.provider_ref,
@@ -32,7 +32,7 @@ def claim_back(payment: Payment, cents: int = 24_000, ref: str = "cb_1", **facts
         "occurred_at": datetime.fromisoformat("2026-11-28T09:00:00Z"),
     }
     with context.acting(Principal.parse(PROVIDER)):
-        return chargebacks.report_chargeback(report=ReportedClaim(**{**said, **facts}))
+        return chargebacks.report_chargeback(report=ReportedClaim(**{**claim, **facts}))
 
 
 def note(payment: Payment, cents: int = 24_000, ref: str = "cb_1") -> Chargeback:

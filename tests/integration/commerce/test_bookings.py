@@ -134,10 +134,10 @@ class TestHoldBooking:
     def test_tells_how_many_seats_are_left(self, booking: Booking, slot: Slot) -> None:
         bookings.hold_booking(booking_id=booking.pk)
 
-        told = selectors.stream_events(("slot", str(slot.pk)))[-1]
-        assert told.name == "availability.slot.changed"
-        assert told.data["remainingPax"] == 8
-        assert told.data["source"] == "booking"
+        event = selectors.stream_events(("slot", str(slot.pk)))[-1]
+        assert event.name == "availability.slot.changed"
+        assert event.data["remainingPax"] == 8
+        assert event.data["source"] == "booking"
 
     def test_refuses_more_seats_than_there_are(self, make_booking: MakeBooking, slot: Slot) -> None:
         large = make_booking(quantity=11)

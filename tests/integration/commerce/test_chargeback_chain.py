@@ -62,5 +62,5 @@ class TestChain:
             ("invoice", captured.invoice_id),
             ("payment", captured.pk),
         ):
-            told = timelines.timeline_of([Target(type=type_, id=str(id_))])
-            assert entry.pk in told.values_list("pk", flat=True), type_
+            entries = timelines.timeline_of([Target(type=type_, id=str(id_))])
+            assert entry.pk in entries.values_list("pk", flat=True), type_

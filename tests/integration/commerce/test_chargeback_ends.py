@@ -300,23 +300,23 @@ class TestOnce:
         chargeback = note(captured)
         resolve_by_hand(chargeback, "lost")
 
-        told = end("won")
+        job = end("won")
         with pytest.raises(ChargebackResolved):
             resolve_by_hand(chargeback, "won")
         resolve_by_hand(chargeback, "lost")
 
-        assert status_of(told.id) in {"dead", "retry"}
+        assert status_of(job.id) in {"dead", "retry"}
         assert ChargebackResolution.objects.get().status == "lost"
         assert Payment.objects.count() == 1
 
     def test_waits_for_a_chargeback_that_is_not_noted_yet(self, captured: Payment) -> None:
-        told = end("won")
-        assert status_of(told.id) == "retry"
+        job = end("won")
+        assert status_of(job.id) == "retry"
 
         claim_back(captured)
         work_off_all()
 
-        assert status_of(told.id) == "done"
+        assert status_of(job.id) == "done"
         assert invoice_of(captured).status == "paid"
 
 

@@ -71,8 +71,8 @@ class TestUnderReview:
         entry = entry_of("chargeback.review", chargeback.pk)
         assert (entry.status, entry.capability_id) == ("succeeded", "chargeback.resolve")
         assert f"{entry.principal_type}:{entry.principal_id}" == PROVIDER
-        told = names_in("chargeback", chargeback.pk)
-        assert told == ["chargeback.noted", "chargeback.under_review"]
+        events = names_in("chargeback", chargeback.pk)
+        assert events == ["chargeback.noted", "chargeback.under_review"]
         after = Invoice.objects.get(pk=captured.invoice_id)
         assert (after.status, after.paid_cents) == (before.status, before.paid_cents)
         assert nothing_is_wrong()
@@ -100,23 +100,23 @@ class TestUnderReview:
         chargeback = note(captured)
         end("lost")
 
-        told = review()
+        job = review()
         work_off_all()
         with pytest.raises(ChargebackResolved):
             chargeback_reviews.review_chargeback(chargeback_id=chargeback.pk, reason="Again.")
 
-        assert (status_of(told.id), status(chargeback)) == ("done", "lost")
+        assert (status_of(job.id), status(chargeback)) == ("done", "lost")
         assert not ChargebackReview.objects.exists()
         assert ChargebackResolution.objects.get().status == "lost"
 
     def test_waits_for_a_chargeback_that_is_not_noted_yet(self, captured: Payment) -> None:
-        told = review()
-        assert status_of(told.id) == "retry"
+        job = review()
+        assert status_of(job.id) == "retry"
 
         claim_back(captured)
         work_off_all()
 
-        assert status_of(told.id) == "done"
+        assert status_of(job.id) == "done"
         assert status(Chargeback.objects.get()) == "under_review"
 
 

@@ -31,8 +31,8 @@ def test_every_column_that_was_told_is_compared(planted: None) -> None:
     assert rows_match_their_events() == []
 
     unseen = []
-    for table, stream, _event, told in _CREATED_BY:
-        for column in told:
+    for table, stream, _event, columns in _CREATED_BY:
+        for column in columns:
             with transaction.atomic():
                 _damage(table, column)
                 found = rows_match_their_events()
@@ -105,13 +105,13 @@ def test_lines_are_found_under_an_older_key_and_without_a_fingerprint(
 def test_what_an_invoice_bills_is_not_to_be_guessed_from_its_event(planted: None) -> None:
     line = _a_line()
     stream = f"invoice/{line.invoice_id}/"
-    told = StoredEvent.objects.get(name="invoice.issued", stream=stream).data or ""
+    data = StoredEvent.objects.get(name="invoice.issued", stream=stream).data or ""
     lines = list(line.invoice.lines.order_by("position"))
 
-    fingerprint = json.loads(told)["linesFingerprint"]
+    fingerprint = json.loads(data)["linesFingerprint"]
 
     assert fingerprint == invoice_lines.fingerprint_of(lines)
-    assert line.description not in told
+    assert line.description not in data
     with override_settings(LEDGER_DATA_KEYS=[base64.b64encode(b"n" * 32).decode()]):
         assert fingerprint != invoice_lines.fingerprint_of(lines)
 

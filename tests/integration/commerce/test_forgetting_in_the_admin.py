@@ -47,9 +47,9 @@ def is_known(traveller: Traveller) -> bool:
 def test_the_list_leads_to_what_it_would_do_and_nothing_is_done(
     officer: Client, traveller: Traveller
 ) -> None:
-    said = {"action": "forget", "_selected_action": [str(traveller.pk)]}
+    form = {"action": "forget", "_selected_action": [str(traveller.pk)]}
 
-    shown = officer.post(LIST, said, follow=True)
+    shown = officer.post(LIST, form, follow=True)
 
     assert shown.redirect_chain == [(page_of(traveller), 302)]
     page = shown.content.decode()
@@ -79,14 +79,14 @@ def test_who_is_meant_is_forgotten_and_the_certificate_is_shown(
 
 
 @pytest.mark.parametrize(
-    "said",
+    "form",
     [{"reason": "Request 12"}, {"is_meant": "on"}, {**MEANT, "reason": "Ada Lovelace asked"}],
     ids=["not meant", "no reason", "named"],
 )
 def test_nobody_is_forgotten_by_half_a_form(
-    officer: Client, traveller: Traveller, said: dict[str, str]
+    officer: Client, traveller: Traveller, form: dict[str, str]
 ) -> None:
-    answer = officer.post(page_of(traveller), said)
+    answer = officer.post(page_of(traveller), form)
 
     assert answer.status_code == 200
     assert is_known(traveller)
@@ -129,11 +129,11 @@ def test_it_is_for_who_may_forget(traveller: Traveller) -> None:
     client = Client()
     reader = User.objects.create_user("reader", is_staff=True)
     client.force_login(grant(reader, "traveller.read", "subject.read"))
-    said = {"action": "forget", "_selected_action": [str(traveller.pk)]}
+    form = {"action": "forget", "_selected_action": [str(traveller.pk)]}
 
     assert "Forget this person" not in client.get(LIST).content.decode()
     assert client.get(page_of(traveller)).status_code == 403
-    client.post(LIST, said)
+    client.post(LIST, form)
 
     # The page that they opened, and the action that they tried all the same.
     denied = Entry.objects.filter(status="denied").values_list("action_name", flat=True)

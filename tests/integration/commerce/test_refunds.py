@@ -84,8 +84,8 @@ class TestReversal:
 
         refund.refresh_from_db()
         assert (refund.status, refund.failure_reason) == ("failed", "[names somebody]")
-        told = selectors.stream_events(("refund", str(refund.pk)))
-        assert told[-1].data["failureReason"] == "[names somebody]"
+        events = selectors.stream_events(("refund", str(refund.pk)))
+        assert events[-1].data["failureReason"] == "[names somebody]"
         # All of it stands beside the entry, where it can be taken away.
         entry = Entry.objects.get(action_name="refund.fail")
         assert "no account of Ada Lovelace" in entry.reason

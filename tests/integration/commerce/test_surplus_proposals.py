@@ -141,9 +141,9 @@ class TestWithoutAPolicyThatCarriesItOut:
     ) -> None:
         end("won")
 
-        said = proposed(chargeback, by=f"user:{clerk.pk}")
+        outcome = proposed(chargeback, by=f"user:{clerk.pk}")
 
-        assert said == {"because": "approval_not_needed"}
+        assert outcome == {"because": "approval_not_needed"}
         assert not Refund.objects.exists()
 
 

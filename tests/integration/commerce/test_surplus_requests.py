@@ -54,8 +54,8 @@ class TestOverTheApi:
         def named_at(address: str) -> Any:
             answer = api.get(f"/api/v1/{address}")
             assert answer.status_code == 200, answer.json()
-            said = answer.json()
-            return [row["surplus_approval_ids"] for row in said.get("results", [said])]
+            body = answer.json()
+            return [row["surplus_approval_ids"] for row in body.get("results", [body])]
 
         paid = Payment.objects.filter(invoice=invoice_id)
         assert named_at(f"invoices/{invoice_id}") == [wanted]

@@ -216,11 +216,11 @@ class TestWhatIsPrivate:
         first, second = make_booking(), make_booking()
         all_of_it_takes_another()
 
-        said = []
+        inputs = []
         for booking in (first, second):
             with acting(asker), pytest.raises(ApprovalRequired) as required:
                 add(booking)
             asked_in = required.value.approval.requested_entry_id
-            said.append(asking.content_of(asked_in, PayloadKind.COMMAND_INPUT)["personal"])
+            inputs.append(asking.content_of(asked_in, PayloadKind.COMMAND_INPUT)["personal"])
 
-        assert said[0] != said[1]
+        assert inputs[0] != inputs[1]

@@ -18,5 +18,5 @@ def test_one_that_was_valid_already_leaves_no_entry(confirmed: Booking) -> None:
     vouchers.void_voucher(booking_id=confirmed.pk, code=voucher.code, reason="Lost.")
     vouchers.void_voucher(booking_id=confirmed.pk, code=voucher.code, reason="Lost.")
 
-    told = Entry.objects.filter(target_type="voucher").values_list("action_name", flat=True)
-    assert sorted(told) == ["voucher.issue", "voucher.void"]
+    actions = Entry.objects.filter(target_type="voucher").values_list("action_name", flat=True)
+    assert sorted(actions) == ["voucher.issue", "voucher.void"]

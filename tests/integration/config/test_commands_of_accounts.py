@@ -59,14 +59,14 @@ class TestCreateSuperuser:
         User.objects.create_user("taken")
         typing("taken", "no good", "ada", "not-an-address", "ada@example.org",
                passwords=(PASSWORD, "another", "short", "short", PASSWORD, PASSWORD))  # fmt: skip
-        said = StringIO()
+        errors = StringIO()
 
-        call_command("createsuperuser", stdin=Terminal(), stderr=said, stdout=StringIO())
+        call_command("createsuperuser", stdin=Terminal(), stderr=errors, stdout=StringIO())
 
         user = User.objects.get(username="ada")
         assert (user.email, user.check_password(PASSWORD)) == ("ada@example.org", True)
         for fault in ("there is a 'taken' already", "valid email address", "differ", "too short"):
-            assert fault in said.getvalue()
+            assert fault in errors.getvalue()
 
     def test_without_a_password_lets_nobody_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("DJANGO_SUPERUSER_PASSWORD", raising=False)
@@ -76,7 +76,7 @@ class TestCreateSuperuser:
         assert not User.objects.get(username="ada").has_usable_password()
 
     @pytest.mark.parametrize(
-        ("said", "why"),
+        ("environment", "why"),
         [
             ({}, "--noinput needs --username"),
             ({"username": "taken"}, "there is a 'taken' already"),
@@ -84,11 +84,11 @@ class TestCreateSuperuser:
             ({"username": "ada", "email": "x"}, "Enter a valid email address"),
         ],
     )
-    def test_refuses_what_makes_no_user(self, said: dict[str, str], why: str) -> None:
+    def test_refuses_what_makes_no_user(self, environment: dict[str, str], why: str) -> None:
         User.objects.create_user("taken")
 
         with pytest.raises(CommandError, match=why):
-            call_command("createsuperuser", "--noinput", **said)
+            call_command("createsuperuser", "--noinput", **environment)
 
         assert not User.objects.filter(is_superuser=True).exists()
         assert not Entry.objects.exists()

@@ -84,12 +84,12 @@ class TestADatabaseThatGivesOut:
     def test_is_told_in_a_line_by_what_came_first(
         self, first: psycopg.OperationalError, says: str
     ) -> None:
-        with pytest.raises(ServerUnfit) as told, written_to():
+        with pytest.raises(ServerUnfit) as refused, written_to():
             _fail_and_fail_to_clean_up(first)
 
-        assert str(told.value).startswith("The database gave out: ")
-        assert says in str(told.value)
-        assert len(str(told.value).splitlines()) == 1
+        assert str(refused.value).startswith("The database gave out: ")
+        assert says in str(refused.value)
+        assert len(str(refused.value).splitlines()) == 1
 
     def test_is_not_meant_by_a_statement_that_took_too_long(self) -> None:
         with pytest.raises(psycopg.errors.QueryCanceled), written_to():
@@ -101,7 +101,7 @@ def test_a_database_that_takes_no_changes_is_told_in_a_line() -> None:
     environment = environment_of_the_tests()
     url = environment["DATABASE_URL"]
     url += "&" if "?" in url else "?"
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "manage.py", "sweep", "--once"],
         cwd=ROOT,
         capture_output=True,
@@ -113,20 +113,22 @@ def test_a_database_that_takes_no_changes_is_told_in_a_line() -> None:
         },
     )
 
-    assert told.stderr == f"{READ_ONLY}\n"
-    assert told.returncode == 1
+    assert result.stderr == f"{READ_ONLY}\n"
+    assert result.returncode == 1
 
 
 class TestBroker:
     @pytest.mark.parametrize(
-        ("url", "said"),
+        ("url", "message"),
         [
             ("redis://:secret@127.0.0.1:1/0", "REDIS_URL names no server that answers: Error 111"),
             ("nonsense", "Redis URL must specify one of the following schemes"),
         ],
     )
-    def test_that_does_not_answer_is_told_without_its_password(self, url: str, said: str) -> None:
-        with pytest.raises(ServerUnfit, match=said) as told:
+    def test_that_does_not_answer_is_told_without_its_password(
+        self, url: str, message: str
+    ) -> None:
+        with pytest.raises(ServerUnfit, match=message) as refused:
             demand_broker(url)
 
-        assert "secret" not in str(told.value)
+        assert "secret" not in str(refused.value)

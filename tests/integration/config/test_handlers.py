@@ -101,10 +101,10 @@ class TestRequest:
 
     async def test_whose_body_is_still_sent_holds_no_thread(self, site: Site) -> None:
         handler = site(threads=1)
-        is_sent, said = asyncio.Event(), list[Any]()
+        is_sent, messages = asyncio.Event(), list[Any]()
 
         async def send(message: Any) -> None:
-            said.append(message)
+            messages.append(message)
 
         slow = asyncio.create_task(handler(_scope("/let_go"), _body(after=is_sent), send))
         async with asking(handler) as client:
@@ -113,7 +113,7 @@ class TestRequest:
         await slow
 
         assert other.status_code == 200
-        assert said[0]["status"] == 200
+        assert messages[0]["status"] == 200
 
     async def test_is_told_to_be_finished(self, site: Site) -> None:
         finished: list[object] = []

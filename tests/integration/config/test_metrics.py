@@ -66,7 +66,7 @@ def put(kind: str = "lab.echo", **options: Any) -> WorkRef:
         return queue.enqueue(kind, subject="s", input=given, **options)
 
 
-def told(scraper: Any, *, of: str = "") -> dict[str, float]:
+def scraped(scraper: Any, *, of: str = "") -> dict[str, float]:
     """Return the figures by name and, where there is one, value of the label."""
     answer = scraper.get("/metrics")
     assert answer.status_code == 200, answer.content
@@ -123,12 +123,12 @@ class TestFigures:
 
     def test_of_the_log(self, scraper: Any, notes: None) -> None:
         sequence()
-        before = told(scraper)
+        before = scraped(scraper)
 
         happen((("note", "n"), "note.written"), sequenced=False, n=1)
-        waiting = told(scraper)
+        waiting = scraped(scraper)
         sequence()
-        after = told(scraper)
+        after = scraped(scraper)
 
         assert before["daybook_events_unsequenced"] == 0
         assert waiting["daybook_events_unsequenced"] == 1
@@ -146,7 +146,7 @@ class TestFigures:
         for name, seen_at in (("w", timezone.now()), ("x", timezone.now() - timedelta(days=1))):
             Worker.objects.create(name=name, role="celery", started_at=seen_at, seen_at=seen_at)
 
-        found = told(scraper)
+        found = scraped(scraper)
 
         assert (found["daybook_work/ready"], found["daybook_work/scheduled"]) == (2, 1)
         assert found["daybook_work_due"] == 2
@@ -157,7 +157,7 @@ class TestFigures:
         assert "daybook_work_dead_letters/lab.echo" not in found
 
     def test_of_the_doctor(self, scraper: Any) -> None:
-        assert told(scraper, of="daybook_doctor") == {}
+        assert scraped(scraper, of="daybook_doctor") == {}
         Checkup.objects.create(
             is_healthy=False,
             duration_ms=1,
@@ -165,7 +165,7 @@ class TestFigures:
             findings={"I2": {"count": 0}, "I12": {"count": 3}},
         )
 
-        found = told(scraper, of="daybook_doctor")
+        found = scraped(scraper, of="daybook_doctor")
 
         assert found["daybook_doctor_violations/I2"] == 0
         assert found["daybook_doctor_violations/I12"] == 3
@@ -188,11 +188,11 @@ class TestFigures:
         written(3)
         FeedCursor.objects.create(name="flows", position=log.head_position() - 2)
 
-        nobody_waits = told(scraper, of="daybook_flow")
+        nobody_waits = scraped(scraper, of="daybook_flow")
         AwaitedEvent.objects.create(
             flow_id="under-way", step_id="w", token=uuid4(), event_name="wind.rose"
         )
-        somebody_waits = told(scraper, of="daybook_flow")
+        somebody_waits = scraped(scraper, of="daybook_flow")
 
         assert nobody_waits == {
             "daybook_flows_active": 2,
@@ -214,7 +214,7 @@ class TestFigures:
             sending.send_test(subscription_id=asked.pk)
             subscriptions.disable_subscription(subscription_id=paused.pk)
 
-        found = told(scraper, of="daybook_webhook")
+        found = scraped(scraper, of="daybook_webhook")
 
         assert found == {
             "daybook_webhook_deliveries_pending": 1,
@@ -225,14 +225,14 @@ class TestFigures:
         }
 
     def test_of_the_ledger(self, scraper: Any, alice: User) -> None:
-        assert told(scraper)["daybook_approvals_pending"] == 0
+        assert scraped(scraper)["daybook_approvals_pending"] == 0
         with acting(alice):
             put_into_force()
             asked(amount_cents=5)
 
-        waiting = told(scraper)
+        waiting = scraped(scraper)
         sealing.seal_entries()
-        sealed = told(scraper)
+        sealed = scraped(scraper)
 
         assert waiting["daybook_approvals_pending"] == 1
         assert waiting["daybook_ledger_seal_lag_seconds"] > 0

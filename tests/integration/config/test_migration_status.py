@@ -55,22 +55,22 @@ class TestTheDifference:
         assert migration_status.difference() == Difference()
         migration_status.check()
 
-    @pytest.mark.parametrize(("make", "said"), [(make_older, OF_OLDER), (make_newer, OF_NEWER)])
-    def test_is_told_with_what_to_type(self, make: Any, said: str) -> None:
+    @pytest.mark.parametrize(("make", "message"), [(make_older, OF_OLDER), (make_newer, OF_NEWER)])
+    def test_is_told_with_what_to_type(self, make: Any, message: str) -> None:
         make()
 
         with pytest.raises(SchemaDiffers) as refused:
             migration_status.check()
 
-        assert str(refused.value) == said
+        assert str(refused.value) == message
 
     def test_of_a_database_that_is_empty_is_everything_in_few_words(self) -> None:
         recorder().migration_qs.all().delete()
 
-        said = " ".join(migration_status.difference().sentences())
+        message = " ".join(migration_status.difference().sentences())
 
-        assert re.match(r"The database lacks \d\d migrations \(\S+, .* and \d\d more\)", said)
-        assert len(said) < 400
+        assert re.match(r"The database lacks \d\d migrations \(\S+, .* and \d\d more\)", message)
+        assert len(message) < 400
 
     def test_does_not_count_what_an_app_left_that_is_not_installed_any_more(self) -> None:
         recorder().record_applied("machines", "0001_initial")
@@ -124,17 +124,17 @@ class TestACommand:
 
     @pytest.mark.usefixtures("older")
     def test_that_shows_migrations_runs_all_the_same(self, tmp_path: Path) -> None:
-        code, said = ran(tmp_path / "log", "manage", "showmigrations", "auth")
+        code, output = ran(tmp_path / "log", "manage", "showmigrations", "auth")
 
         assert code == 0
-        assert f"[ ] {NEWEST.partition('.')[2]}" in said
+        assert f"[ ] {NEWEST.partition('.')[2]}" in output
 
     @pytest.mark.usefixtures("older")
     def test_that_is_only_asked_how_to_be_called_answers(self, tmp_path: Path) -> None:
-        code, said = ran(tmp_path / "log", "manage", "doctor", "--help")
+        code, output = ran(tmp_path / "log", "manage", "doctor", "--help")
 
         assert code == 0
-        assert "Check every invariant" in said
+        assert "Check every invariant" in output
 
 
 @pytest.mark.usefixtures("older")
@@ -142,10 +142,10 @@ class TestAWorker:
     def test_takes_no_work_and_ends(self, tmp_path: Path) -> None:
         command = "celery --app config worker --concurrency 1 --loglevel ERROR"
 
-        code, said = ran(tmp_path / "log", *command.split())
+        code, output = ran(tmp_path / "log", *command.split())
 
         assert code == 1
-        assert said.endswith(OF_OLDER + "\n")
+        assert output.endswith(OF_OLDER + "\n")
 
 
 @pytest.mark.usefixtures("newer")
@@ -198,12 +198,12 @@ class TestMigrate:
 
     @pytest.mark.parametrize("app", ["webhooks", "ledger"])
     def test_takes_all_of_an_app_back_and_says_what_waits(self, app: str) -> None:
-        said = StringIO()
+        output = StringIO()
 
-        call_command("migrate", app, "zero", stdout=said)
+        call_command("migrate", app, "zero", stdout=output)
 
-        assert f"Unapplying {app}.0001_schema... OK" in said.getvalue()
-        assert "no other command runs on this database" in said.getvalue()
+        assert f"Unapplying {app}.0001_schema... OK" in output.getvalue()
+        assert "no other command runs on this database" in output.getvalue()
         assert f"{app}.0001_schema" in migration_status.difference().missing
 
     def test_says_why_it_cannot_go_back_to_narrower_columns(self) -> None:

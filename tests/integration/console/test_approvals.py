@@ -131,15 +131,15 @@ class TestOneRequest:
         assert "<dt>If approved</dt><dd>the requester may do it, once</dd>" in page
 
     def test_counts_whose_voice_counts_still(self, asker: User, manager: User) -> None:
-        said = grant(User.objects.create_user("mara"), "approval.decide")
+        voter = grant(User.objects.create_user("mara"), "approval.decide")
         with acting(asker):
             put_into_force(quorum=2)
             approval = asked()
-        say(approval, said)
+        say(approval, voter)
         page = visit(manager).get(f"/approvals/{approval.pk}").content.decode()
         assert "1 of 2 agree<" in page
 
-        said.user_permissions.clear()
+        voter.user_permissions.clear()
 
         page = visit(manager).get(f"/approvals/{approval.pk}").content.decode()
         assert "of 2 agree<" not in page

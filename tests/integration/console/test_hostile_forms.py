@@ -217,7 +217,7 @@ class Told:
         return not 300 <= self.status < 400 and self.page != ""
 
 
-def told(
+def send(
     form: Form,
     client: Client,
     body: str | bytes,
@@ -289,7 +289,7 @@ def failures(sent: Iterable[tuple[Form, str, str]]) -> dict[tuple[str, str], Tol
     """
     client, wrong = visitor(), {}
     for form, what, body in sent:
-        came = told(form, client, body)
+        came = send(form, client, body)
         if is_harm(form, came, is_impossible=what in IMPOSSIBLE):
             wrong[form.action, what] = came
             print("FOUND", form.action, what, came.status, came.changed)  # noqa: T201
@@ -308,7 +308,7 @@ def forgotten(forms: list[Form]) -> dict[str, list[str]]:
     """
     client, lost, typed = visitor(), {}, unquote_plus(NUL)
     for form in (form for form in forms if form.typed):
-        came = told(form, client, form.written_with(NUL), follows=True)
+        came = send(form, client, form.written_with(NUL), follows=True)
         shown = [each for each in forms_on(form.page, came.page) if each.names == form.names]
         kept = {name for each in shown for name, text in each.fields if text and typed in text}
         missing = [name for name in form.typed if name not in kept]
@@ -333,7 +333,7 @@ def forgotten_until_approved(forms: list[Form]) -> tuple[list[str], list[str]]:
         if "reason" in form.typed and name_of(form) not in {"access-undo", "ledger_entry_reversal"}
     ]
     came = {
-        form.action: told(form, client, form.written_with("Because"), follows=True)
+        form.action: send(form, client, form.written_with("Because"), follows=True)
         for form in with_reason
     }
     asked = [action for action, each in came.items() if "ledger_approval" in each.changed]
@@ -349,7 +349,7 @@ def addresses_of_no_form(forms: list[Form], seen: dict[str, Any]) -> set[str]:
 def taken_without_a_token(forms: list[Form]) -> list[str]:
     """Return the forms that are not refused to who cannot have seen them."""
     client = visitor(enforce_csrf_checks=True)
-    came = {form.action: told(form, client, form.as_shown()) for form in forms}
+    came = {form.action: send(form, client, form.as_shown()) for form in forms}
     return [action for action, each in came.items() if each.status != 403 or each.changed]
 
 
@@ -366,7 +366,7 @@ def taken_as_something_else(forms: list[Form]) -> list[tuple[str, str]]:
     return [
         (form.action, type_)
         for form, body, type_ in sent
-        if is_harm(form, told(form, client, body, type_), is_impossible=True)
+        if is_harm(form, send(form, client, body, type_), is_impossible=True)
     ]
 
 
@@ -380,7 +380,7 @@ def taken_for_nobody(forms: list[Form]) -> dict[str, Told]:
         ids = {name: uuid4() if type(id_) is UUID else NOBODY.get(name, "nobody")
                for name, id_ in found.kwargs.items()}  # fmt: skip
         elsewhere = Form(form.page, reverse(found.view_name, kwargs=ids), form.fields, form.kinds)
-        came = told(elsewhere, client, form.written_with("Because"))
+        came = send(elsewhere, client, form.written_with("Because"))
         if came.changed or came.status >= 500:
             wrong[elsewhere.action] = came
     return wrong
@@ -391,7 +391,7 @@ def taken_from_a_stranger(forms: list[Form]) -> dict[str, Told]:
     User.objects.create_user("stranger", is_staff=True)
     client, wrong = visitor("stranger"), {}
     for form in forms:
-        came = told(form, client, form.written_with("Because"))
+        came = send(form, client, form.written_with("Because"))
         if came.changed:
             wrong[form.action] = came
     return wrong

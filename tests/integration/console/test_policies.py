@@ -46,8 +46,8 @@ def lawyer(transactional_db: None) -> Client:
     return client
 
 
-def page_at(policy: ApprovalPolicyVersion, **said: object) -> str:
-    return f"/ledger/policies/{policy.pk}/what-if?{urlencode(said)}"
+def page_at(policy: ApprovalPolicyVersion, **query: object) -> str:
+    return f"/ledger/policies/{policy.pk}/what-if?{urlencode(query)}"
 
 
 class TestWhoDecides:
@@ -217,10 +217,10 @@ class TestKeeping:
     def test_drafts_the_next_version_and_puts_it_in_force(
         self, lawyer: Client, policy: ApprovalPolicyVersion, past: None
     ) -> None:
-        said = {"condition": MUCH, "days": 7}
-        assert "Draft this version" in lawyer.get(page_at(policy, **said)).content.decode()
+        form = {"condition": MUCH, "days": 7}
+        assert "Draft this version" in lawyer.get(page_at(policy, **form)).content.decode()
 
-        drafted = lawyer.post(f"/ledger/policies/{policy.pk}/draft", said, follow=True)
+        drafted = lawyer.post(f"/ledger/policies/{policy.pk}/draft", form, follow=True)
         draft = ApprovalPolicyVersion.objects.get(name=policy.name, version=2)
         assert (draft.status, draft.condition, draft.quorum) == ("draft", MUCH, policy.quorum)
         assert drafted.redirect_chain == [(page_at(draft, days=7), 302)]
@@ -234,9 +234,9 @@ class TestKeeping:
     def test_drafts_nothing_that_is_no_condition(
         self, lawyer: Client, policy: ApprovalPolicyVersion
     ) -> None:
-        said = {"condition": "a ==", "days": 7}
+        form = {"condition": "a ==", "days": 7}
 
-        answer = lawyer.post(f"/ledger/policies/{policy.pk}/draft", said)
+        answer = lawyer.post(f"/ledger/policies/{policy.pk}/draft", form)
 
         page = answer.content.decode()
         assert answer.status_code == 400
@@ -244,25 +244,25 @@ class TestKeeping:
         assert "a ==</textarea>" in page
         assert ApprovalPolicyVersion.objects.filter(name=policy.name).count() == 1
 
-    @pytest.mark.parametrize("said", [{"condition": MUCH, "days": 0}, {"condition": "a =="}])
+    @pytest.mark.parametrize("form", [{"condition": MUCH, "days": 0}, {"condition": "a =="}])
     def test_keeps_what_is_refused_out_of_every_address(
-        self, lawyer: Client, policy: ApprovalPolicyVersion, said: dict[str, object]
+        self, lawyer: Client, policy: ApprovalPolicyVersion, form: dict[str, object]
     ) -> None:
-        answer = lawyer.post(f"/ledger/policies/{policy.pk}/draft", said, follow=True)
+        answer = lawyer.post(f"/ledger/policies/{policy.pk}/draft", form, follow=True)
 
         assert answer.redirect_chain == []
 
-    @pytest.mark.parametrize("said", [{}, {"password": "not-it"}], ids=["none", "wrong"])
+    @pytest.mark.parametrize("form", [{}, {"password": "not-it"}], ids=["none", "wrong"])
     def test_puts_nothing_in_force_without_the_password(
-        self, lawyer: Client, policy: ApprovalPolicyVersion, said: dict[str, str]
+        self, lawyer: Client, policy: ApprovalPolicyVersion, form: dict[str, str]
     ) -> None:
         lawyer.post(f"/ledger/policies/{policy.pk}/draft", {"condition": MUCH, "days": 7})
         draft = ApprovalPolicyVersion.objects.get(name=policy.name, version=2)
 
-        answer = lawyer.post(f"/ledger/policies/{draft.pk}/activate", said, follow=True)
+        answer = lawyer.post(f"/ledger/policies/{draft.pk}/activate", form, follow=True)
 
         page = answer.content.decode()
-        assert ("not your password" if said else "Enter your password again") in page
+        assert ("not your password" if form else "Enter your password again") in page
         assert 'name="password"' in page
         draft.refresh_from_db()
         assert draft.status == "draft"

@@ -146,8 +146,8 @@ class TestTheProof:
         command = [sys.executable, "-S", str(ROOT / "ledger/verifier.py"), str(out)]
         checked = subprocess.run(command, capture_output=True, text=True, check=False, env={})
         assert checked.returncode == 0, checked.stdout
-        told = Entry.objects.get(action_name="ledger.export")
-        assert told.reason == "The auditor asked."
+        entry = Entry.objects.get(action_name="ledger.export")
+        assert entry.reason == "The auditor asked."
 
     def test_is_for_those_who_may_export(self, visitor: Visitor) -> None:
         do()

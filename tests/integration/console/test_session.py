@@ -77,8 +77,8 @@ class TestWrongPasswords:
     ) -> None:
         assert [tried(client, name, "wrong") for name in ("ada", "bob")] == [200, 200]
 
-        said = {"username": "ada", "password": RIGHT}
-        refused = client.post("/login/", said, REMOTE_ADDR="192.0.2.1")
+        form = {"username": "ada", "password": RIGHT}
+        refused = client.post("/login/", form, REMOTE_ADDR="192.0.2.1")
 
         assert refused.status_code == 429
         assert 1 <= int(refused["Retry-After"]) <= 60
@@ -129,8 +129,8 @@ class TestWrongPasswords:
 
 def tried(client: Client, name: str, password: str, *, address: str = "192.0.2.1") -> int:
     """Return the status that a visitor gets who tries to log in."""
-    said = {"username": name, "password": password}
-    return client.post("/login/", said, REMOTE_ADDR=address).status_code
+    form = {"username": name, "password": password}
+    return client.post("/login/", form, REMOTE_ADDR=address).status_code
 
 
 class TestLogOut:

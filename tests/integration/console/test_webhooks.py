@@ -242,10 +242,10 @@ class TestSendingAgain:
         client = visitor(READS, REPLAYS)
         address = f"/webhooks/{subscription.pk}"
 
-        told = client.post(f"{address}/replay", last_hour(), follow=True).content.decode()
+        page = client.post(f"{address}/replay", last_hour(), follow=True).content.decode()
         twice = client.post(f"{address}/replay", last_hour(), follow=True).content.decode()
 
-        assert "2 messages are sent again." in told
+        assert "2 messages are sent again." in page
         assert "No message failed in this period" in twice
         assert Delivery.objects.filter(purpose="replay").count() == 2
         [entry] = Entry.objects.filter(action_name="webhook.replay_given_up", status="succeeded")[

@@ -127,32 +127,32 @@ class TestHandlers:
         assert (record.levelno, record.__dict__["subscriber"]) == (logging.WARNING, "dreamer")
 
     def test_act_in_the_story_of_what_they_heard(self) -> None:
-        told: list[Envelope] = []
+        emitted: list[Envelope] = []
 
         def answer(envelope: Envelope) -> None:
             if envelope.name == "tally.added":
-                told.append(recorder.emit_now("tally.looked_at", {}))
+                emitted.append(recorder.emit_now("tally.looked_at", {}))
 
         bus.subscribe("tally.*", answer)
         with context.acting(ALICE, correlation_id="cor_1"):
             heard = emit()
 
-        [look] = told
+        [look] = emitted
         assert (look.principal, look.correlation_id) == (ALICE, "cor_1")
         assert look.causation_id == heard.event_id
         assert context.current().causation_id is None
 
     def test_may_act_for_somebody_else(self) -> None:
-        told: list[Envelope] = []
+        emitted: list[Envelope] = []
 
         def answer(envelope: Envelope) -> None:
             if envelope.name == "tally.added":
                 with context.acting(ALICE):
-                    told.append(recorder.emit_now("tally.looked_at", {}))
-                told.append(recorder.emit_now("tally.looked_at", {}))
+                    emitted.append(recorder.emit_now("tally.looked_at", {}))
+                emitted.append(recorder.emit_now("tally.looked_at", {}))
 
         bus.subscribe("tally.*", answer)
         heard = emit()
 
-        assert [each.causation_id for each in told] == [None, heard.event_id]
-        assert told[0].principal == ALICE
+        assert [each.causation_id for each in emitted] == [None, heard.event_id]
+        assert emitted[0].principal == ALICE

@@ -50,8 +50,8 @@ class TestDeclare:
         settings.EVENTS_STRICT = False
 
         looks = catalogue.looks_at(is_typed=True)
-        told = catalogue.checked("tea.made", wrong, default=Category.DOMAIN, looks=looks)
-        assert (told, caplog.messages) == (made, [])
+        declared = catalogue.checked("tea.made", wrong, default=Category.DOMAIN, looks=looks)
+        assert (declared, caplog.messages) == (made, [])
         looks = catalogue.looks_at(is_typed=False)
         assert catalogue.checked("tea.made", wrong, default=Category.DOMAIN, looks=looks) == made
         assert caplog.messages == ["The data of an event is wrong."]

@@ -46,17 +46,17 @@ def is_over() -> bool:
 
 @pytest.mark.parametrize("times", [1, 2], ids=["prepared on the way", "prepared before"])
 def test_commits_what_came_before_and_what_comes_last(times: int) -> None:
-    told = []
+    states = []
     for number in range(times):
         with transaction.atomic(durable=True):
             wire.run(*note(f"first {number}"))
-            transaction.on_commit(lambda: told.append(kept()))
+            transaction.on_commit(lambda: states.append(kept()))
             finishing.commit_with([note(f"second {number}"), note(f"third {number}")])
             assert is_over()
-            assert told == told[:number]
+            assert states == states[:number]
 
     assert len(kept()) == 3 * times
-    assert [len(words) for words in told] == [3 * (number + 1) for number in range(times)]
+    assert [len(words) for words in states] == [3 * (number + 1) for number in range(times)]
 
 
 def test_shows_in_the_query_log_what_it_ran() -> None:

@@ -55,9 +55,9 @@ def test_lost_commits_are_found_out_by_an_append_and_all_caches_forgotten(
 
     assert (outcome.sequence, outcome.state.total) == (2, 9)
     assert known() == [True, False]
-    [told] = [one for one in caplog.records if one.levelname == "ERROR"]
-    assert "has lost commits" in told.getMessage()
-    assert told.stream == "tally/t1/"  # type: ignore[attr-defined]
+    [record] = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert "has lost commits" in record.getMessage()
+    assert record.stream == "tally/t1/"  # type: ignore[attr-defined]
 
 
 def test_lost_commits_are_found_out_by_a_look_although_others_made_the_stream_as_long(

@@ -34,7 +34,7 @@ class Told:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Told:
+def past(monkeypatch: pytest.MonkeyPatch) -> Told:
     monkeypatch.setattr(past_states, "WAYPOINT_EVENTS", 3)
     for _ in range(10):
         execute(TALLY, STREAM, Add(number=1))
@@ -43,45 +43,45 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     return Told()
 
 
-def test_is_that_of_the_events_up_to_it(told: Told) -> None:
-    assert [told.at(sequence)[:2] for sequence in range(1, 11)] == [
+def test_is_that_of_the_events_up_to_it(past: Told) -> None:
+    assert [past.at(sequence)[:2] for sequence in range(1, 11)] == [
         (count, count) for count in range(1, 11)
     ]
-    assert told.at(10**23)[:2] == (10, 10)
+    assert past.at(10**23)[:2] == (10, 10)
 
 
-def test_leaves_states_on_its_way_that_the_next_begins_from(told: Told) -> None:
-    assert told.at(10) == (10, 10, 10)
+def test_leaves_states_on_its_way_that_the_next_begins_from(past: Told) -> None:
+    assert past.at(10) == (10, 10, 10)
 
-    assert told.at(8) == (8, 8, 2)
-    assert told.at(3) == (3, 3, 0)
-    assert told.at(2) == (2, 2, 2)
+    assert past.at(8) == (8, 8, 2)
+    assert past.at(3) == (3, 3, 0)
+    assert past.at(2) == (2, 2, 2)
 
 
-def test_begins_from_the_snapshot_that_lies_before_it(told: Told) -> None:
-    every_four = replace(told.tally, snapshot_every=4)
-    told.tally = every_four
+def test_begins_from_the_snapshot_that_lies_before_it(past: Told) -> None:
+    every_four = replace(past.tally, snapshot_every=4)
+    past.tally = every_four
     execute(every_four, STREAM, Add(number=1, times=2))
     states.forget_all()
     assert Snapshot.objects.get().sequence == 12
     execute(TALLY, STREAM, Add(number=1))
     states.forget_all()
 
-    assert told.at(13) == (13, 13, 1)
-    assert told.at(11) == (11, 11, 11)
+    assert past.at(13) == (13, 13, 1)
+    assert past.at(11) == (11, 11, 11)
 
 
-def test_begins_from_what_is_remembered_of_now(told: Told) -> None:
-    states.fresh(told.tally, STREAM)
+def test_begins_from_what_is_remembered_of_now(past: Told) -> None:
+    states.fresh(past.tally, STREAM)
 
-    assert told.at(10) == (10, 10, 0)
+    assert past.at(10) == (10, 10, 0)
 
 
-def test_begins_anew_where_what_is_known_is_of_another_past(told: Told) -> None:
-    told.at(10)
-    waypoint = past_states._waypoints.before(told.tally, STREAM, 9)
+def test_begins_anew_where_what_is_known_is_of_another_past(past: Told) -> None:
+    past.at(10)
+    waypoint = past_states._waypoints.before(past.tally, STREAM, 9)
     assert waypoint is not None
     of_another = replace(waypoint, event_id="evt_other", state=Tally(total=70))
-    past_states._waypoints.put(told.tally, STREAM, of_another)
+    past_states._waypoints.put(past.tally, STREAM, of_another)
 
-    assert told.at(9) == (9, 9, 9)
+    assert past.at(9) == (9, 9, 9)

@@ -90,10 +90,10 @@ class TestVerify:
         with connection.cursor() as cursor:
             cursor.execute(f"INSERT INTO {tally.TABLE} VALUES ('ghost', 7)")
 
-        said = ["tally/ghost: there are list rows and no event; a rebuild leaves them"]
-        assert list(rebuilding.verify(LISTED)) == said
+        violations = ["tally/ghost: there are list rows and no event; a rebuild leaves them"]
+        assert list(rebuilding.verify(LISTED)) == violations
         rebuilding.rebuild(LISTED)
-        assert list(rebuilding.verify(LISTED)) == said
+        assert list(rebuilding.verify(LISTED)) == violations
 
     def test_finds_a_snapshot_that_the_log_does_not_bear_out(self) -> None:
         snapshot = Snapshot.objects.get(stream="tally/t1/")

@@ -181,13 +181,13 @@ class TestEmit:
 
     @pytest.mark.parametrize("is_one", [True, False], ids=["one", "many"])
     def test_tells_a_hook_the_rows_that_it_asked_for(self, is_one: bool) -> None:  # noqa: FBT001
-        told: list[tuple[str, list[wire.Row]]] = []
+        published: list[tuple[str, list[wire.Row]]] = []
 
         def asks(name: str) -> wire.Statement:
             return "SELECT %(name)s::text", {"name": name}
 
         def note(envelope: Envelope, rows: list[wire.Row]) -> None:
-            told.append((envelope.name, rows))
+            published.append((envelope.name, rows))
 
         bus.before_commit_asking("tally.*", note, asks=asks)
         with transaction.atomic():
@@ -197,7 +197,7 @@ class TestEmit:
             else:
                 recorder.emit_many([("tally.added", {"number": 1})], stream=STREAM)
 
-        assert told == [("tally.added", [("tally.added",)])]
+        assert published == [("tally.added", [("tally.added",)])]
 
     def test_says_before_it_what_it_reports(self) -> None:
         with transaction.atomic():
@@ -243,8 +243,8 @@ class TestEmit:
         assert [row.data for row in recorded] == [None, None]
         assert [e.data for e in selectors.stream_events(STREAM)] == [data, data]
         with transaction.atomic():
-            told = [*store.history(STREAM), *store.history(STREAM, queued=True)]
-        assert [json.loads(text) for *_, text, _ in told] == [data] * 4
+            stored = [*store.history(STREAM), *store.history(STREAM, queued=True)]
+        assert [json.loads(text) for *_, text, _ in stored] == [data] * 4
         assert [sequence for sequence, *_ in store.history(STREAM, limit=1)] == [1]
         sought = EventFilter(("tally.closed",), "text", [text])
         assert [e.data for e in explore.picked(STREAM, [sought], after=1, limit=9)] == [data]

@@ -28,9 +28,9 @@ def urls(tmp_path: Path) -> Iterator[dict[str, str]]:
     ) as process:
         try:
             assert process.stdout is not None
-            said = json.loads(process.stdout.readline())
-            assert json.loads(ready.read_text()) == said
-            yield said
+            addresses = json.loads(process.stdout.readline())
+            assert json.loads(ready.read_text()) == addresses
+            yield addresses
             process.send_signal(signal.SIGINT)
             assert process.wait(PATIENCE_S) == 0
         finally:

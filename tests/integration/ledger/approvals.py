@@ -154,6 +154,6 @@ def give_the_thing_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
             target_type="thing",
             input_schema={"type": "object"},
             state_of=lambda id_: {"revision": STATE.get(id_, 1)},
-            run=lambda id_, said: str(do(id_, **said)),
+            run=lambda id_, arguments: str(do(id_, **arguments)),
         )
     )

@@ -159,13 +159,13 @@ def test_the_doctor_says_which_row_it_is(history: None) -> None:
 def test_the_command_says_what_would_have_to_be_done(history: None) -> None:
     agent = Agent.objects.get()
     tamper("UPDATE ledger_agent SET stopped_at = NULL; DELETE FROM ledger_agent")
-    said = StringIO()
+    output = StringIO()
 
     with pytest.raises(CommandError, match="not the same"):
-        call_command("ledger_health", "--plan", stdout=said)
+        call_command("ledger_health", "--plan", stdout=output)
 
-    assert "agent_created: 0 missing, 1 unseen" in said.getvalue()
-    _, _, plan = said.getvalue().partition("[")
+    assert "agent_created: 0 missing, 1 unseen" in output.getvalue()
+    _, _, plan = output.getvalue().partition("[")
     [planned] = json.loads(f"[{plan}")
     assert planned["check"] == "agent_created"
     assert planned["unseen_count"] == 1

@@ -83,8 +83,8 @@ class TestRecorded:
         with transaction.atomic():
             further = recording.record_further_target(an_action(), "y" * 501)
 
-        said = dict(Mutation.objects.values_list("entry_id", "summary"))
-        assert said == {proof.entry_id: "x" * 499 + "…", further: "y" * 499 + "…"}
+        summaries = dict(Mutation.objects.values_list("entry_id", "summary"))
+        assert summaries == {proof.entry_id: "x" * 499 + "…", further: "y" * 499 + "…"}
 
     def test_names_the_run_and_the_step_in_which_it_was_done(self) -> None:
         robot = Principal(kind=PrincipalKind.WORKFLOW, id="trip")
@@ -105,10 +105,10 @@ class TestRecorded:
 
         entry = Entry.objects.get(pk=proof.entry_id)
         assert entry.digest == hashlib.sha256(entry.body).hexdigest()
-        said = json.loads(bytes(entry.body))
-        assert said["format"] == "daybook.entry/2"
-        assert said["id"] == str(entry.pk)
-        assert said["principal_id"] == "7"
+        body = json.loads(bytes(entry.body))
+        assert body["format"] == "daybook.entry/2"
+        assert body["id"] == str(entry.pk)
+        assert body["principal_id"] == "7"
 
     def test_leaves_nothing_when_the_change_fails(self) -> None:
         with pytest.raises(ZeroDivisionError), recorded(an_action()):

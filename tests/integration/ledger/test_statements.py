@@ -36,11 +36,11 @@ def an_action(**facts: Any) -> Action:
 
 def assert_columns_say_what_the_body_says(entry_id: UUID) -> None:
     entry = Entry.objects.select_related("mutation").get(pk=entry_id)
-    said = json.loads(bytes(entry.body))
+    body = json.loads(bytes(entry.body))
     for row in (entry, entry.mutation):
         for name in {field.attname for field in row._meta.fields} - OF_THE_ROW:
             empty = ReversalKind.NONE if name == "reversal_kind" else None
-            assert plain(getattr(row, name) or empty) == said.get(name, empty), name
+            assert plain(getattr(row, name) or empty) == body.get(name, empty), name
 
 
 class TestTheColumnsOfAnEntry:

@@ -279,9 +279,9 @@ def test_the_secret_of_an_address_is_nowhere_in_what_an_approval_keeps(asker: Us
     plain = hashlib.sha256(SECRET_URL.encode()).hexdigest()
     assert kept["urlDigest"] != plain
     body = bytes(Entry.objects.get(pk=asked_in).body).decode()
-    for said in (str(kept), body):
-        assert "s3cret" not in said
-        assert "t0ken" not in said
+    for text in (str(kept), body):
+        assert "s3cret" not in text
+        assert "t0ken" not in text
 
 
 class TestInTheAdmin:

@@ -234,9 +234,9 @@ class TestTheCommandLine:
             verifier.main([str(path), *asked])
 
         assert ended.value.code == 2
-        said = capsys.readouterr().err
-        assert asked[0] in said
-        assert "BROKEN" not in said
+        errors = capsys.readouterr().err
+        assert asked[0] in errors
+        assert "BROKEN" not in errors
 
     def test_takes_hex_in_capitals(self, tmp_path: Path) -> None:
         path = tmp_path / "export.jsonl"

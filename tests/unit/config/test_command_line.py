@@ -38,7 +38,7 @@ def test_a_full_disk_is_said_in_a_line(
 
 
 def test_a_setting_that_makes_no_sense_is_said_in_a_line() -> None:
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "manage.py", "check"],
         cwd=ROOT,
         capture_output=True,
@@ -47,8 +47,8 @@ def test_a_setting_that_makes_no_sense_is_said_in_a_line() -> None:
         env={**without_servers(), "WEB_THREADS": "0"},
     )
 
-    assert told.returncode == 1
-    assert told.stderr == "WEB_THREADS is '0'; it must be at least 1.\n"
+    assert result.returncode == 1
+    assert result.stderr == "WEB_THREADS is '0'; it must be at least 1.\n"
 
 
 class TestUnknownCommand:
@@ -57,7 +57,7 @@ class TestUnknownCommand:
         self, arguments: list[str], tmp_path: Path
     ) -> None:
         state = tmp_path / "state"
-        told = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
             capture_output=True,
@@ -66,8 +66,8 @@ class TestUnknownCommand:
             env={**without_servers(), "DAYBOOK_STATE": str(state)},
         )
 
-        assert told.returncode == 2
-        assert told.stderr == (
+        assert result.returncode == 2
+        assert result.stderr == (
             "Unknown command: 'docter'. Did you mean doctor?\n"
             "Type 'python3 manage.py help' for usage.\n"
         )
@@ -85,7 +85,7 @@ class TestUnknownCommand:
 
 @pytest.mark.parametrize("command", ["up", "demo"])
 def test_help_is_had_of_what_django_does_not_know(command: str) -> None:
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "manage.py", "help", command],
         cwd=ROOT,
         capture_output=True,
@@ -93,7 +93,7 @@ def test_help_is_had_of_what_django_does_not_know(command: str) -> None:
         check=True,
     )
 
-    assert told.stdout.startswith(f"usage: manage.py {command}")
+    assert result.stdout.startswith(f"usage: manage.py {command}")
 
 
 def without_servers() -> dict[str, str]:

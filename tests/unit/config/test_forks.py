@@ -63,11 +63,11 @@ class Project:
     def run(self, *options: str) -> tuple[int, str]:
         with self.start(*options) as process:
             try:
-                said, _ = process.communicate(timeout=PATIENCE_S)
+                output, _ = process.communicate(timeout=PATIENCE_S)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 raise
-        return process.returncode, said
+        return process.returncode, output
 
     def notes(self) -> list[str]:
         found = self.folder / "notes"
@@ -97,9 +97,9 @@ class TestEveryTest:
                 """,
             )
 
-        code, said = project.run("-q")
+        code, output = project.run("-q")
 
-        assert (code, "40 passed" in said) == (0, True), said
+        assert (code, "40 passed" in output) == (0, True), output
         assert sorted(project.notes()) == sorted(f"{n}-{m}" for n in range(20) for m in (1, 2))
 
     def test_runs_in_one_process_with_the_others_of_its_file(self, project: Project) -> None:
@@ -123,12 +123,12 @@ class TestEveryTest:
         project.add("test_a1", "def test_good(): pass")
         project.add("test_b1", "def test_bad(): print('last words'); assert 'this' == 'that'")
 
-        code, said = project.run("-q")
+        code, output = project.run("-q")
 
         assert code == 1
-        assert "FAILED test_b1.py::test_bad" in said
-        assert "last words" in said
-        assert "1 failed, 1 passed" in said
+        assert "FAILED test_b1.py::test_bad" in output
+        assert "last words" in output
+        assert "1 failed, 1 passed" in output
 
     def test_that_has_not_begun_is_not_run_after_the_first_failure(self, project: Project) -> None:
         # Two, for with the last of a file its worker takes the next one.
@@ -151,10 +151,10 @@ class TestEveryTest:
             """,
         )
 
-        code, said = project.run("-q", "-x")
+        code, output = project.run("-q", "-x")
 
         assert (code, project.notes()) == (1, [])
-        assert "stopping after 1 failures" in said
+        assert "stopping after 1 failures" in output
 
 
 class TestAWorker:
@@ -173,9 +173,9 @@ class TestAWorker:
                 """,
             )
 
-        code, said = project.run("-q")
+        code, output = project.run("-q")
 
-        assert code == 0, said
+        assert code == 0, output
         before = os.nice(0)
         assert sorted(project.notes()) == [f"a{before}", f"b{before + 3}", f"b{before + 3}"]
 
@@ -185,19 +185,19 @@ class TestAWorker:
         )
         project.add("test_b1", "def test_it(): note('done')")
 
-        code, said = project.run("-q")
+        code, output = project.run("-q")
 
         assert (code, project.notes()) == (pytest.ExitCode.INTERNAL_ERROR, ["done"])
-        assert "FAILED test_a1.py::test_deadly - gw0 ended with -9" in said
+        assert "FAILED test_a1.py::test_deadly - gw0 ended with -9" in output
 
     def test_has_files_for_what_is_said_of_its_own(self, project: Project) -> None:
         for letter in "ab":
             code = f"def test_it(): print({letter!r} * 50); assert 0"
             project.add(f"test_{letter}1", code)
 
-        _, said = project.run("-q")
+        _, output = project.run("-q")
 
-        assert [said.count(f"{letter * 50}\n") for letter in "ab"] == [1, 1]
+        assert [output.count(f"{letter * 50}\n") for letter in "ab"] == [1, 1]
 
     def test_has_what_is_logged_in_them_too(self, project: Project) -> None:
         project.add(
@@ -210,10 +210,10 @@ class TestAWorker:
             """,
         )
 
-        _, said = project.run("-q")
+        _, output = project.run("-q")
 
-        assert said.count("\n" + "a" * 50 + "\n") == 1
-        assert "closed file" not in said
+        assert output.count("\n" + "a" * 50 + "\n") == 1
+        assert "closed file" not in output
 
 
 class TestTheEnd:

@@ -21,16 +21,16 @@ def test_the_server_and_who_we_are_there(monkeypatch: pytest.MonkeyPatch) -> Non
 
     if django.VERSION >= (6, 1):
         options = found["MAILERS"]["default"]["OPTIONS"]
-        said = options["host"], options["username"], options["use_tls"], options["use_ssl"]
+        settings_read = options["host"], options["username"], options["use_tls"], options["use_ssl"]
         assert not [name for name in found if name.startswith("EMAIL_")]
     else:
-        said = (
+        settings_read = (
             found["EMAIL_HOST"],
             found["EMAIL_HOST_USER"],
             found["EMAIL_USE_TLS"],
             found["EMAIL_USE_SSL"],
         )
-    assert said == ("mail.example", "us", True, False)
+    assert settings_read == ("mail.example", "us", True, False)
 
 
 def test_two_ways_to_encrypt_are_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:

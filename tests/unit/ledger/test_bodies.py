@@ -16,9 +16,9 @@ def state(made: serializers.BaseSerializer[Any]) -> dict[str, Any]:
     return {name: value for name, value in vars(made).items() if name != "_creation_counter"}
 
 
-def plainly(shape: type[serializers.BaseSerializer[Any]], *said: Any, **options: Any) -> Any:
-    made = shape.__new__(shape, *said, **options)
-    serializers.BaseSerializer.__init__(made, *said, **options)
+def plainly(shape: type[serializers.BaseSerializer[Any]], *arguments: Any, **options: Any) -> Any:
+    made = shape.__new__(shape, *arguments, **options)
+    serializers.BaseSerializer.__init__(made, *arguments, **options)
     return made
 
 

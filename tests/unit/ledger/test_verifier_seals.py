@@ -79,10 +79,10 @@ class TestTheLastSeal:
         ],
     )
     def test_is_refused_for_what_it_says(self, changes: dict[str, Any], fault: str) -> None:
-        said = why(resealed(whole(), NEXT, **changes))
+        complaint = why(resealed(whole(), NEXT, **changes))
 
-        assert said.startswith(f"position {SIZE}: ")
-        assert fault in said
+        assert complaint.startswith(f"position {SIZE}: ")
+        assert fault in complaint
 
     def test_is_of_a_key_that_the_header_names(self) -> None:
         assert "of a key nobody knows" in why(resealed(whole(), THEIRS, key=THEIRS.public))

@@ -67,5 +67,5 @@ def events_of(who: Caller, stream: str) -> list[JSON]:
     return found
 
 
-def names_of(told: list[JSON]) -> list[str]:
-    return [event["name"] for event in told]
+def names_of(events: list[JSON]) -> list[str]:
+    return [event["name"] for event in events]

@@ -65,12 +65,12 @@ def test_is_answered_with_the_approval_that_it_needs(agent: APIClient, confirmed
     answer = cancel(agent, confirmed)
 
     assert answer.status_code == 202, answer.json()
-    said = answer.json()
-    assert said["approval_required"] is True
-    assert said["requested_action"]["status"] == "awaiting_approval"
-    assert said["approval"]["status"] == "pending"
-    assert said["replayed"] is False
-    assert answer["Location"] == f"/api/v1/ledger/approvals/{said['approval']['id']}"
+    body = answer.json()
+    assert body["approval_required"] is True
+    assert body["requested_action"]["status"] == "awaiting_approval"
+    assert body["approval"]["status"] == "pending"
+    assert body["replayed"] is False
+    assert answer["Location"] == f"/api/v1/ledger/approvals/{body['approval']['id']}"
     confirmed.refresh_from_db()
     assert confirmed.status == "confirmed"
 
@@ -238,9 +238,9 @@ def test_of_others_is_not_there_for_who_may_not_see_it(
     seen = cancel(reader, confirmed, key="another", under=approval_id)
 
     assert {answer.status_code for answer in answers} == {404}
-    told = [answer.content.decode().replace(none, approval_id) for answer in answers]
-    told = [json.dumps({**json.loads(each), "request_id": ""}) for each in told]
-    assert len(set(told)) == 1
+    bodies = [answer.content.decode().replace(none, approval_id) for answer in answers]
+    bodies = [json.dumps({**json.loads(each), "request_id": ""}) for each in bodies]
+    assert len(set(bodies)) == 1
     assert seen.json()["code"] == "approval_principal_mismatch"
     refused = Entry.objects.filter(action_name="booking.cancel", status="denied")
     assert refused.filter(approval_id=approval_id).count() == 3
@@ -254,9 +254,9 @@ def test_is_asked_for_ahead_only_of_a_target_that_could_be(
     keyed: Keyed, command: str, target_id: str
 ) -> None:
     client = keyed("approval.request", "booking.cancel", "product.create")
-    said = {"command": command, "target_id": target_id, "input": WHY}
+    request = {"command": command, "target_id": target_id, "input": WHY}
 
-    answer = client.post("/api/v1/ledger/approvals", said, format="json")
+    answer = client.post("/api/v1/ledger/approvals", request, format="json")
 
     assert (answer.status_code, answer.json()["code"]) == (422, "command_target_invalid")
     assert answer.json()["errors"][0]["pointer"] == "/target_id"

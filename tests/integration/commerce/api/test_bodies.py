@@ -38,9 +38,9 @@ def test_operations_without_a_body_refuse_what_is_said_in_one(client: APIClient)
     for method, address in found:
         asked = getattr(client, method)
         answer = asked(address, {"notify": False}, format="json")
-        said = answer.json()
-        assert (address, answer.status_code) == (address, 400), said
-        assert [each["pointer"] for each in said["errors"]] == ["/notify"]
+        problem = answer.json()
+        assert (address, answer.status_code) == (address, 400), problem
+        assert [each["pointer"] for each in problem["errors"]] == ["/notify"]
         assert asked(address, [1], format="json").status_code == 400
 
 

@@ -248,8 +248,8 @@ class TestAPersonCancels:
         assert (entry["evaluated_risk"], entry["status"]) == ("critical", "succeeded")
         assert (entry["principal_type"], entry["reason"]) == ("api_key", WHY["reason"])
         stream = clerk.get(f"streams/booking/{sold['id']}/events")["results"]
-        [told] = [each for each in stream if each["name"] == "booking.cancelled"]
-        assert told["data"]["cancellationPolicyEntitlement"]["amountCents"] == HALF_CENTS
+        [event] = [each for each in stream if each["name"] == "booking.cancelled"]
+        assert event["data"]["cancellationPolicyEntitlement"]["amountCents"] == HALF_CENTS
 
     def _finance_proposes_the_refund(self, clerk: Caller, manager: Caller, capture: str) -> JSON:
         assert manager.get("ledger/approvals", status="pending")["results"] == []

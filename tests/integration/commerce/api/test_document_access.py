@@ -261,11 +261,11 @@ class TestAStory:
         twice = admin.post(f"{undoing}s", why, headers={"Idempotency-Key": "k2"})
         assert (twice.status_code, twice.json()["code"]) == (409, "reversal_already_reversed")
 
-        told = admin.get("/api/v1/ledger/entries", about).json()["results"]
-        assert sorted(each["action_name"] for each in told) == [
+        entries = admin.get("/api/v1/ledger/entries", about).json()["results"]
+        assert sorted(each["action_name"] for each in entries) == [
             "document_access.grant",
             "document_access.revoke",
         ]
-        [revoked] = [each for each in told if each["action_kind"] == "reverse"]
+        [revoked] = [each for each in entries if each["action_kind"] == "reverse"]
         assert (revoked["status"], revoked["reason"]) == ("reversed", "The audit is over")
         assert Entry.objects.filter(status="denied", target_type="invoice").count() == 1

@@ -17,8 +17,8 @@ FIRST, LAST = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"
 def refusal(client: APIClient, path: str, body: dict[str, Any]) -> tuple[int, str, str]:
     """Return status, code and pointer of what is answered."""
     answer = client.post(f"/api/v1/{path}", body)
-    said = answer.json()
-    return answer.status_code, said["code"], said["errors"][0]["pointer"]
+    problem = answer.json()
+    return answer.status_code, problem["code"], problem["errors"][0]["pointer"]
 
 
 @pytest.mark.parametrize("when", [FIRST, LAST])

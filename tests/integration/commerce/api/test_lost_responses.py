@@ -24,11 +24,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def twice(client: APIClient, url: str, body: dict[str, Any]) -> tuple[Any, Any]:
     """Send it, lose what was answered, and send it again under its key."""
-    said: list[Any] = []
+    responses: list[Any] = []
     for _ in range(2):
-        said.append(client.post(url, body, format="json", headers={"Idempotency-Key": "once"}))
+        responses.append(client.post(url, body, format="json", headers={"Idempotency-Key": "once"}))
         IdempotencyKey.objects.update(response_status=None, response_headers={}, response_body=None)
-    return said[0], said[1]
+    return responses[0], responses[1]
 
 
 def assert_rebuilt(first: Any, again: Any) -> None:

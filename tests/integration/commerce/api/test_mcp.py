@@ -72,16 +72,16 @@ async def over_stdio(secret: str) -> AsyncIterator[Client]:
     with theirs:
         pipe = dict.fromkeys((0, 1), theirs.fileno())
         served = fork_server.start("django", "mcp", environment=environment, files=pipe)
-    with ours, ours.makefile("r") as said, ours.makefile("w") as told:
-        async with Client(_spoken(ours, said, told)) as client:
+    with ours, ours.makefile("r") as reader, ours.makefile("w") as writer:
+        async with Client(_spoken(ours, reader, writer)) as client:
             yield client
     assert served.wait(PATIENCE_S) == 0
 
 
 @asynccontextmanager
-async def _spoken(ours: socket.socket, said: Any, told: Any) -> AsyncIterator[Any]:
+async def _spoken(ours: socket.socket, reader: Any, writer: Any) -> AsyncIterator[Any]:
     # The framing is the same at both ends: a message per line.
-    async with stdio_server(anyio.wrap_file(said), anyio.wrap_file(told)) as streams:
+    async with stdio_server(anyio.wrap_file(reader), anyio.wrap_file(writer)) as streams:
         yield streams
         ours.shutdown(socket.SHUT_WR)
 
@@ -138,11 +138,11 @@ class TestOverHttp:
         entries = Entry.objects.filter(principal_type="agent", action_kind="read")
         assert entries.filter(target_id=str(booking.pk), caller_type="mcp").exists()
 
-    @pytest.mark.parametrize("said", ["x\0", {"id": 2**53}])
+    @pytest.mark.parametrize("id_", ["x\0", {"id": 2**53}])
     def test_what_could_not_be_kept_is_refused_before_anything_is_looked_at(
-        self, secret: str, said: Any
+        self, secret: str, id_: Any
     ) -> None:
-        answer = tool(secret, "read", type="booking", id=said)
+        answer = tool(secret, "read", type="booking", id=id_)
 
         assert (answer["outcome"], answer["because"]) == ("refused", "tool_input_invalid")
         assert answer["detail"].startswith("read: The JSON is malformed")

@@ -41,7 +41,9 @@ def cancelling(confirmed: Booking) -> dict[str, Any]:
     }
 
 
-def told(secret: str, asked: dict[str, Any], approval_id: str) -> list[dict[str, Any]]:
+def status_and_execution(
+    secret: str, asked: dict[str, Any], approval_id: str
+) -> list[dict[str, Any]]:
     """Ask for the status, and once more for just the same."""
     status = tools.call("status", {"approval_id": approval_id}, written_key=secret)
     return [status, tools.call("execute", asked, written_key=secret)]
@@ -69,7 +71,7 @@ class TestAnApproval:
     ) -> None:
         decide(approval_id, "deny")
 
-        answers = told(secret, cancelling, approval_id)
+        answers = status_and_execution(secret, cancelling, approval_id)
 
         assert [(each["outcome"], each["because"]) for each in answers] == [
             ("denied", "approval_not_approved")
@@ -86,7 +88,7 @@ class TestAnApproval:
 
         # Before the sweep, which leaves what was approved as it is.
         with time_machine.travel(timezone.now() + timedelta(days=2), tick=False):
-            answers = told(secret, cancelling, approval_id)
+            answers = status_and_execution(secret, cancelling, approval_id)
 
         because = "approval_expired" if is_approved else "approval_not_approved"
         assert [(each["outcome"], each["because"]) for each in answers] == [("denied", because)] * 2
@@ -96,7 +98,7 @@ class TestAnApproval:
     ) -> None:
         decide(approval_id, "approve")
 
-        answers = told(secret, cancelling, approval_id)
+        answers = status_and_execution(secret, cancelling, approval_id)
 
         assert [each["status"] for each in answers] == ["approved"] * 2
         assert all(each["next"].startswith("It is approved: call") for each in answers)

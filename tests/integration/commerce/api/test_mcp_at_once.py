@@ -89,10 +89,10 @@ def test_a_conversation_does_not_outlive_its_key(link: Delegation, booking: Book
             except Exception as refused:  # noqa: BLE001 - whatever the client makes of a 401.
                 return f"{refused!r}"
 
-    said = asyncio.run(converse())
+    message = asyncio.run(converse())
 
-    assert said.startswith("MCPError")
-    assert "Traceback" not in said
+    assert message.startswith("MCPError")
+    assert "Traceback" not in message
     assert not Entry.objects.filter(action_name="booking.confirm", status="succeeded").exists()
     booking.refresh_from_db()
     assert booking.status != "confirmed"

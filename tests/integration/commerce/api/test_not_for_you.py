@@ -64,10 +64,10 @@ def narrowed(ada: User, **named: str) -> Delegation:
 
 def without(answer: Any, *own: object) -> str:
     """Return an answer without what says which request it answers."""
-    said = str({k: v for k, v in answer.items() if k not in {"request_id", "instance"}})
+    text = str({k: v for k, v in answer.items() if k not in {"request_id", "instance"}})
     for each in own:
-        said = said.replace(str(each), "<id>")
-    return said
+        text = text.replace(str(each), "<id>")
+    return text
 
 
 def denied(link: Delegation, id_: object) -> list[str]:

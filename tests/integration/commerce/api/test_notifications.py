@@ -42,8 +42,8 @@ def charged_back(peers: Peers, payment: Payment, **orders: Any) -> dict[str, Any
     return message
 
 
-def signed(said: Any, *, secret: str = SECRET, age: timedelta = timedelta()) -> dict[str, Any]:
-    body = said if isinstance(said, str) else json.dumps(said)
+def signed(content: Any, *, secret: str = SECRET, age: timedelta = timedelta()) -> dict[str, Any]:
+    body = content if isinstance(content, str) else json.dumps(content)
     at = datetime.now(UTC) - age
     return {
         "body": body,
@@ -84,10 +84,10 @@ class TestChargeback:
     def test_told_again_as_something_else_is_refused(self, captured: Payment, peers: Peers) -> None:
         message = charged_back(peers, captured)
         tell(message)
-        said = json.loads(message["body"])
-        said["data"]["amount_cents"] = 1
+        content = json.loads(message["body"])
+        content["data"]["amount_cents"] = 1
 
-        answer = tell(signed(said))
+        answer = tell(signed(content))
 
         assert (answer.status_code, answer.json()["code"]) == (409, "job_key_conflict")
 
@@ -207,20 +207,20 @@ class TestSignature:
         assert tell(changed).status_code == 401
 
     def test_of_somebody_else_or_of_long_ago_is_refused(self, message: dict[str, Any]) -> None:
-        said = json.loads(message["body"])
+        content = json.loads(message["body"])
 
         answers = [
-            tell(signed(said, secret=OTHER_SECRET)),
-            tell(signed(said, age=timedelta(minutes=6))),
+            tell(signed(content, secret=OTHER_SECRET)),
+            tell(signed(content, age=timedelta(minutes=6))),
         ]
 
         assert [answer.status_code for answer in answers] == [401, 401]
 
     def test_may_be_of_the_next_secret_while_it_is_replaced(self, message: dict[str, Any]) -> None:
-        said = json.loads(message["body"])
+        content = json.loads(message["body"])
 
         with override_settings(COMMERCE_PAYMENT_WEBHOOK_SECRETS=[OTHER_SECRET, SECRET]):
-            answers = [tell(message), tell(signed(said, secret=OTHER_SECRET))]
+            answers = [tell(message), tell(signed(content, secret=OTHER_SECRET))]
 
         assert [answer.status_code for answer in answers] == [202, 202]
 
@@ -235,7 +235,7 @@ class TestSignature:
 class TestMessage:
     @pytest.mark.usefixtures("peers", "transactional_db")
     @pytest.mark.parametrize(
-        ("said", "code"),
+        ("content", "code"),
         [
             ("no json", "json_malformed"),
             ("[]", "invalid"),
@@ -245,8 +245,8 @@ class TestMessage:
         ],
         ids=str,
     )
-    def test_that_is_signed_and_no_message_is_a_mistake(self, said: Any, code: str) -> None:
-        answer = tell(signed(said))
+    def test_that_is_signed_and_no_message_is_a_mistake(self, content: Any, code: str) -> None:
+        answer = tell(signed(content))
 
         assert (answer.status_code, answer.json()["code"]) == (400, code)
 
@@ -283,10 +283,10 @@ class TestMessage:
     def test_may_say_more_than_we_know_and_carry_a_key(
         self, captured: Payment, peers: Peers
     ) -> None:
-        said = json.loads(charged_back(peers, captured)["body"])
-        said["data"]["network"] = {"code": "10.4"}
+        content = json.loads(charged_back(peers, captured)["body"])
+        content["data"]["network"] = {"code": "10.4"}
 
-        answer = tell(signed(said), idempotency_key="k")
+        answer = tell(signed(content), idempotency_key="k")
 
         assert answer.status_code == 202
 

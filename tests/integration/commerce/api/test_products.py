@@ -38,9 +38,9 @@ class TestProducts:
         with CaptureQueriesContext(connection) as queries:
             assert clerk.post("/api/v1/products", NEW).status_code == 201
 
-        told = [query["sql"].split("\n")[0] for query in queries]
-        written = [sql for sql in told if "SELECT k.*" not in sql]
-        assert len(told) - len(written) == 1  # The key, its owner, and all that they may do.
+        statements = [query["sql"].split("\n")[0] for query in queries]
+        written = [sql for sql in statements if "SELECT k.*" not in sql]
+        assert len(statements) - len(written) == 1  # The key, its owner, and all that they may do.
         assert [sql.split()[0] for sql in written] == [
             "BEGIN",
             "INSERT",  # the row
@@ -48,7 +48,7 @@ class TestProducts:
             "SELECT",  # who listens
             "WITH",  # the entry
             "COMMIT",
-        ], "\n".join(told)
+        ], "\n".join(statements)
 
     def test_does_a_repeated_request_once(self, admin: APIClient) -> None:
         key = str(uuid4())

@@ -29,7 +29,7 @@ from ledger.access.authority import public
 from ledger.invariants.entries import disclosures_name_fields
 from ledger.models import Agent, Entry
 from ledger.privacy import payloads, subjects
-from tests.integration.commerce.api import marked, said, walk
+from tests.integration.commerce.api import marked, requests, walk
 from tests.integration.commerce.api.marked import World
 from tests.integration.commerce.api.walk import Call
 from tests.integration.commerce.conftest import MakeBooking
@@ -103,7 +103,7 @@ class Walker:
     def __init__(self, world: World, *, says_why: bool = True) -> None:
         self.world = world
         self.headers = WHY if says_why else {}
-        self._bodies = said.bodies(world)
+        self._bodies = requests.bodies(world)
         self._browser: Client | None = None
         self.statuses: dict[str, int] = {}
         """How each address answered, by name."""
@@ -126,20 +126,24 @@ class Walker:
         if not call.is_for_programs:
             if "log" in call.route:  # In or out: what comes after begins with a session again.
                 self._browser = None
-            client, said, type_ = self.browser, urlencode(body), "application/x-www-form-urlencoded"
+            client, content, type_ = (
+                self.browser,
+                urlencode(body),
+                "application/x-www-form-urlencoded",
+            )
         else:
-            client, said, type_ = self.world.client, json.dumps(body), "application/json"
+            client, content, type_ = self.world.client, json.dumps(body), "application/json"
             headers |= {"Idempotency-Key": str(new_id()), "If-Match": "*"}
         if call.method == "GET":
             return client.get(call.url, headers=self.headers)
-        return client.generic(call.method, call.url, said, content_type=type_, headers=headers)
+        return client.generic(call.method, call.url, content, content_type=type_, headers=headers)
 
     def stopped_at_the_door(self) -> set[str]:
         """Return the addresses for programs at which what was said came to nothing."""
         return {
             name
             for name, status in self.statuses.items()
-            if status in said.AT_THE_DOOR and not name.startswith("GET ")
+            if status in requests.AT_THE_DOOR and not name.startswith("GET ")
         }
 
     @property
@@ -192,13 +196,13 @@ def _noticing(open_: Callable[..., Any], opened: list[str]) -> Callable[..., Any
 
 class TestEveryAddress:
     def test_shows_what_is_private_on_record_only(self, world: World) -> None:
-        with said.with_a_public_job():
-            said.furnish(world)
+        with requests.with_a_public_job():
+            requests.furnish(world)
             walker = Walker(world)
             showing, complaints = walked(walker)
 
         assert complaints == []
-        assert walker.stopped_at_the_door() == said.STOPPED_THERE
+        assert walker.stopped_at_the_door() == requests.STOPPED_THERE
         assert showing == SHOWN_FOR_A_REASON | SHOWN_WITH_OR_WITHOUT | SHOWN_ONCE
 
     def test_leaves_nothing_private_in_any_table_or_event(self, world: World) -> None:

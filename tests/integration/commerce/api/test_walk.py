@@ -1,6 +1,6 @@
 """At every address for programs, whoever may not do it is refused, and nothing was done or shown.
 
-Bodies and rows are real (`said`), and come to what they are about where one may
+Bodies and rows are real (`requests`), and come to what they are about where one may
 (`test_sensitive_reads`): a refusal is one of rights, not of a shape.
 """
 
@@ -19,7 +19,7 @@ from commerce.services import invoices
 from ledger import capabilities
 from ledger.access.authority import AUTHENTICATED, PUBLIC
 from ledger.models import Entry
-from tests.integration.commerce.api import marked, said, walk
+from tests.integration.commerce.api import marked, requests, walk
 from tests.integration.commerce.api.marked import World
 from tests.integration.commerce.api.test_sensitive_reads import Walker
 from tests.integration.commerce.api.walk import Call
@@ -37,14 +37,14 @@ def unfurnished(settings: Settings, make_booking: MakeBooking, peers: object) ->
     settings.HTTP_ALLOW = ["127.0.0.0/8"]
     booking = make_booking(contact=marked.CONTACT)
     invoice = invoices.issue_invoice(invoice_id=invoices.create_invoice(booking_id=booking.pk).pk)
-    with said.with_a_public_job():
+    with requests.with_a_public_job():
         yield marked.build(booking, invoice)
     egress.forget_connections()
 
 
 @pytest.fixture
 def world(unfurnished: World) -> World:
-    said.furnish(unfurnished)
+    requests.furnish(unfurnished)
     return unfurnished
 
 
@@ -143,5 +143,5 @@ def test_the_walk_notices_a_body_that_is_not_enough(unfurnished: World) -> None:
 
     walker.shown(call)
 
-    assert walker.statuses[call.name] in said.AT_THE_DOOR
+    assert walker.statuses[call.name] in requests.AT_THE_DOOR
     assert not Product.objects.filter(name="Walk").exists()

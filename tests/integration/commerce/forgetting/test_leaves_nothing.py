@@ -198,13 +198,13 @@ def test_no_line_of_a_log_names_a_person(
 ) -> None:
     caplog.set_level(logging.INFO)
 
-    told = tell(admin, keyed("booking.read", "traveller.read", name="guest"), slot, peers)
-    forget(admin, told)
+    history = tell(admin, keyed("booking.read", "traveller.read", name="guest"), slot, peers)
+    forget(admin, history)
 
     lines = [LineFormatter().format(record) for record in caplog.records]
     assert any("An attempt failed" in line for line in lines)
     # Before anything is redacted: the net behind it has to catch nothing.
-    assert [line for line in lines if any(text in line for text in told.person.texts)] == []
+    assert [line for line in lines if any(text in line for text in history.person.texts)] == []
 
 
 def test_the_reason_of_an_erasure_may_not_name_who_is_forgotten(

@@ -175,9 +175,9 @@ def test_why_an_agent_or_a_job_was_stopped_is_in_no_event(
     forget(admin, booking)
 
     assert found_in_database(person.texts) == set()
-    told = StoredEvent.objects.filter(name="agent.all_stopped").get()
+    event = StoredEvent.objects.filter(name="agent.all_stopped").get()
     stopped = Entry.objects.get(action_name="agent.stop_all")
-    assert json.loads(str(told.data)) == {"entryId": str(stopped.pk)}
+    assert json.loads(str(event.data)) == {"entryId": str(stopped.pk)}
     assert stopped.reason == "[erased]"
 
 
@@ -206,20 +206,20 @@ def test_why_somebody_intervened_in_a_flow_is_in_no_event_and_no_state(
 def test_an_entry_commits_to_its_reason_and_does_not_contain_it(clerk: None) -> None:
     entry = acted("Because of the rain")
 
-    said = json.loads(bytes(entry.body))
+    body = json.loads(bytes(entry.body))
     remark = Remark.objects.get(pk=entry.pk)
     assert b"rain" not in bytes(entry.body)
     assert remark.salt is not None
-    assert said["reason_digest"] == commitment(bytes(remark.salt), b"Because of the rain")
+    assert body["reason_digest"] == commitment(bytes(remark.salt), b"Because of the rain")
     assert "reason_digest" not in json.loads(bytes(acted("").body))
 
 
 def test_a_reason_is_kept_whole_however_much_a_peer_said(clerk: None) -> None:
-    said = "The bank said no. " * 100
+    reason = "The bank said no. " * 100
 
-    entry = acted(said)
+    entry = acted(reason)
 
-    assert entry.reason == said
+    assert entry.reason == reason
     assert violations() == {}
 
 

@@ -40,11 +40,11 @@ def ada(transactional_db: None) -> User:
 
 def answers_of(secrets: list[str], folder: Path) -> list[str]:
     """Have all sessions call at once, and return what they were answered."""
-    told = [folder / f"{number}.json" for number in range(PROCESSES)]
+    files = [folder / f"{number}.json" for number in range(PROCESSES)]
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [GATE])
         running = []
-        for number, answers in enumerate(told):
+        for number, answers in enumerate(files):
             asked = Sessions(secrets, THREADS, number * THREADS, str(answers))
             wanted = json.dumps({name: getattr(asked, name) for name in asked.__slots__})
             environment = environment_of_the_tests()
@@ -52,7 +52,7 @@ def answers_of(secrets: list[str], folder: Path) -> list[str]:
         eventually(lambda: waiting_at_the_gate() == PROCESSES * THREADS, seconds=PATIENCE_S)
         cursor.execute("SELECT pg_advisory_unlock(%s)", [GATE])
     assert [process.wait(PATIENCE_S) for process in running] == [0] * PROCESSES
-    return [answer for each in told for answer in json.loads(each.read_text())]
+    return [answer for each in files for answer in json.loads(each.read_text())]
 
 
 def spent() -> int:

@@ -228,19 +228,19 @@ class TestDelegationAdmin:
         assert delegation.revoked_at is not None
 
     @pytest.mark.parametrize(
-        "said", ["[" * 5_000, '{"a":' * 3_000, "1" * 5_000, '{"job": ["\\ud800"]}', "NaN"], ids=len
+        "text", ["[" * 5_000, '{"a":' * 3_000, "1" * 5_000, '{"job": ["\\ud800"]}', "NaN"], ids=len
     )
     def test_refuses_json_that_nothing_can_keep(
-        self, alice: User, staff: Client, said: str
+        self, alice: User, staff: Client, text: str
     ) -> None:
         grant(alice, "agent.read", "delegation.create")
 
-        answer = staff.post("/admin/ledger/delegation/add/", {"resources": said})
+        answer = staff.post("/admin/ledger/delegation/add/", {"resources": text})
 
         page = answer.content.decode()
         assert answer.status_code == 200
         assert "The JSON is malformed" in page
-        assert escape(said) in page
+        assert escape(text) in page
 
     def test_refuses_a_filter_that_is_none(self, alice: User, staff: Client) -> None:
         grant(alice, "agent.read", "delegation.create")

@@ -54,12 +54,12 @@ def post(client: APIClient, path: str, **body: Any) -> Any:
 
 class TestLooking:
     def test_shows_what_a_decision_is_about(self, manager: APIClient, approval: Approval) -> None:
-        said = manager.get(f"{HERE}/{approval.pk}").json()
+        body = manager.get(f"{HERE}/{approval.pk}").json()
 
-        assert said["status"] == "pending"
-        assert said["snapshot"] == {"state": {"revision": 1}, "facts": {"amount_cents": 5}}
-        assert said["input"] == {"amount_cents": 5}
-        assert (said["votes"], said["executed_entry_id"], said["is_stale"]) == ([], None, False)
+        assert body["status"] == "pending"
+        assert body["snapshot"] == {"state": {"revision": 1}, "facts": {"amount_cents": 5}}
+        assert body["input"] == {"amount_cents": 5}
+        assert (body["votes"], body["executed_entry_id"], body["is_stale"]) == ([], None, False)
         STATE["t1"] = 2
         assert manager.get(f"{HERE}/{approval.pk}").json()["is_stale"] is True
 
@@ -86,36 +86,39 @@ class TestLooking:
 
 class TestDeciding:
     def test_is_kept_with_its_reason(self, manager: APIClient, approval: Approval) -> None:
-        said = post(manager, f"{HERE}/{approval.pk}/decide", decision="approve", comment="fine")
+        response = post(manager, f"{HERE}/{approval.pk}/decide", decision="approve", comment="fine")
 
-        assert (said.status_code, said.json()["status"]) == (200, "approved")
-        assert said.json()["votes"][0]["comment"] == "fine"
+        assert (response.status_code, response.json()["status"]) == (200, "approved")
+        assert response.json()["votes"][0]["comment"] == "fine"
         again = post(manager, f"{HERE}/{approval.pk}/decide", decision="deny")
         assert (again.status_code, again.json()["code"]) == (409, "approval_decision_conflict")
 
     def test_is_refused_to_keys_of_the_requester(self, asker: User, approval: Approval) -> None:
         own = client_with(issue(asker, ["*"])[0])
 
-        said = post(own, f"{HERE}/{approval.pk}/decide", decision="approve")
+        response = post(own, f"{HERE}/{approval.pk}/decide", decision="approve")
 
-        assert (said.status_code, said.json()["code"]) == (403, "approval_self_decision_forbidden")
+        assert (response.status_code, response.json()["code"]) == (
+            403,
+            "approval_self_decision_forbidden",
+        )
         assert Approval.objects.get(pk=approval.pk).status == "pending"
 
     def test_takes_no_identity_from_a_body(self, manager: APIClient, approval: Approval) -> None:
-        said = post(
+        response = post(
             manager, f"{HERE}/{approval.pk}/decide", decision="approve", decided_by="user:1"
         )
 
-        assert (said.status_code, said.json()["errors"][0]["code"]) == (400, "unknown")
+        assert (response.status_code, response.json()["errors"][0]["code"]) == (400, "unknown")
 
     def test_can_be_handed_on(self, manager: APIClient, approval: Approval) -> None:
         grant(User.objects.create_user("carol"), "approval.decide")
 
-        said = post(manager, f"{HERE}/{approval.pk}/delegate", to="carol")
+        response = post(manager, f"{HERE}/{approval.pk}/delegate", to="carol")
         mine = post(manager, f"{HERE}/{approval.pk}/decide", decision="approve")
         nobody = post(manager, f"{HERE}/{approval.pk}/delegate", to="nobody")
 
-        assert said.json()["assigned_to"] == "carol"
+        assert response.json()["assigned_to"] == "carol"
         assert (mine.status_code, mine.json()["code"]) == (403, "approval_assignee_mismatch")
         assert (nobody.status_code, nobody.json()["code"]) == (422, "approval_delegate_unknown")
 
@@ -126,23 +129,23 @@ class TestAskingAhead:
             put_into_force()
         key = client_with(issue(asker, ["*"])[0])
 
-        said = key.post(
+        response = key.post(
             HERE,
             {"command": "thing.do", "target_id": "t1", "input": {"n": 1}},
             format="json",
             headers={"Idempotency-Key": "k"},
         )
 
-        assert said.status_code == 201, said.json()
-        assert said.json()["requested_by"].startswith("api_key:")
+        assert response.status_code == 201, response.json()
+        assert response.json()["requested_by"].startswith("api_key:")
         assert not Entry.objects.filter(action_name="thing.do", status="succeeded").exists()
 
     def test_for_what_needs_none_is_refused(self, asker: User) -> None:
         key = client_with(issue(asker, ["*"])[0])
 
-        said = post(key, HERE, command="thing.do", target_id="t1", input={"n": 1})
+        response = post(key, HERE, command="thing.do", target_id="t1", input={"n": 1})
 
-        assert (said.status_code, said.json()["code"]) == (409, "approval_not_needed")
+        assert (response.status_code, response.json()["code"]) == (409, "approval_not_needed")
         assert not Entry.objects.filter(action_name="thing.do").exists()
 
     @pytest.mark.parametrize(
@@ -175,14 +178,14 @@ class TestAskingAhead:
         key = client_with(issue(asker, ["*"])[0])
         plan = {"subject_type": "plan", "subject_id": "p1", "title": "Sail", "reference": "r1"}
 
-        said = post(key, HERE, **plan)
+        response = post(key, HERE, **plan)
         again = post(key, HERE, **plan)
-        gone = post(key, f"{HERE}/{said.json()['id']}/cancel", comment="no")
+        gone = post(key, f"{HERE}/{response.json()['id']}/cancel", comment="no")
 
-        assert said.status_code == 201, said.json()
-        assert again.json()["id"] == said.json()["id"]
+        assert response.status_code == 201, response.json()
+        assert again.json()["id"] == response.json()["id"]
         assert gone.json()["status"] == "cancelled"
-        assert not Approval.objects.get(pk=UUID(said.json()["id"])).fingerprint
+        assert not Approval.objects.get(pk=UUID(response.json()["id"])).fingerprint
 
     def test_for_a_subject_has_a_title_of_200_characters_or_none(self, asker: User) -> None:
         with acting(asker):
@@ -226,10 +229,10 @@ class TestPolicies:
         assert tried["by_capability"] == {
             "api_key.revoke": {"newly_needed": 1, "no_longer_needed": 0, "quorum_changed": 0}
         }
-        told = StringIO()
-        call_command("approval_policy_what_if", "much-money", stdout=told)
-        call_command("approval_policy_what_if", "much-money", condition="false", stdout=told)
-        assert re.findall("asked for approval: (.+)", told.getvalue()) == ["0 → 1", "0 → 0"]
+        output = StringIO()
+        call_command("approval_policy_what_if", "much-money", stdout=output)
+        call_command("approval_policy_what_if", "much-money", condition="false", stdout=output)
+        assert re.findall("asked for approval: (.+)", output.getvalue()) == ["0 → 1", "0 → 0"]
         with pytest.raises(CommandError, match="line 1, column 3"):
             call_command("approval_policy_what_if", "much-money", condition="a b")
         with acting(asker):
@@ -295,7 +298,7 @@ class TestPolicies:
     def test_that_make_no_sense_are_refused(
         self, lawyer: APIClient, wrong: dict[str, Any], code: str, pointer: str
     ) -> None:
-        said = post(lawyer, "/api/v1/ledger/policies", **{**self.DRAFT, **wrong})
+        response = post(lawyer, "/api/v1/ledger/policies", **{**self.DRAFT, **wrong})
 
-        assert (said.status_code, said.json()["code"]) == (422, code)
-        assert said.json()["errors"][0]["pointer"] == pointer
+        assert (response.status_code, response.json()["code"]) == (422, code)
+        assert response.json()["errors"][0]["pointer"] == pointer

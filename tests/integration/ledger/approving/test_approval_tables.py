@@ -89,8 +89,8 @@ class TestAtOnce:
                 connection.close()
 
         with ThreadPoolExecutor(2) as pool:
-            said = [pool.submit(decide, carol, "approve"), pool.submit(decide, dave, "deny")]
-            outcomes = {each.result() for each in said}
+            votes = [pool.submit(decide, carol, "approve"), pool.submit(decide, dave, "deny")]
+            outcomes = {each.result() for each in votes}
 
         assert "approval_decision_conflict" in outcomes
         assert Entry.objects.filter(approval_id=approval.pk).count() == 2

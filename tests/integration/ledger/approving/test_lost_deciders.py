@@ -58,7 +58,7 @@ def handed_on(by: User, to: User) -> Approval:
     return approval
 
 
-def told_of(approval: Approval) -> list[str]:
+def events_of(approval: Approval) -> list[str]:
     rows = StoredEvent.objects.filter(name__startswith="ledger.approval.").order_by("sequence")
     about = [row.name for row in rows if str(approval.pk) in str(row.data)]
     return [name.removeprefix("ledger.approval.") for name in about]
@@ -75,7 +75,7 @@ class TestHandingOn:
             assert list(selectors.approvals_to_decide(caller)) == [approval]
         assert say(approval, carol).status == "approved"
 
-        assert told_of(approval) == ["requested", "delegated", "returned", "decided"]
+        assert events_of(approval) == ["requested", "delegated", "returned", "decided"]
         entry = Entry.objects.get(approval_id=approval.pk, principal_id="approval-return")
         assert entry.mutation.summary.startswith("Given back to all who may")
 
@@ -92,7 +92,7 @@ class TestHandingOn:
         approval.refresh_from_db()
         assert approval.assigned_to_id is None
         assert approval.status == "pending"
-        assert told_of(approval) == ["requested", "delegated", "returned"]
+        assert events_of(approval) == ["requested", "delegated", "returned"]
 
     def test_can_be_handed_on_again_from_who_cannot_any_more(
         self, carol: User, dave: User, lose: Lose

@@ -68,8 +68,8 @@ def test_an_old_rule_with_an_unknown_name_demands_leave_and_says_so(
 
     approval = asked()
 
-    said = Mutation.objects.get(pk=approval.requested_entry_id).summary
-    assert "called target_typ; did you mean target_type?" in said
+    summary = Mutation.objects.get(pk=approval.requested_entry_id).summary
+    assert "called target_typ; did you mean target_type?" in summary
 
 
 def test_an_old_draft_with_an_unknown_name_is_not_put_in_force(
@@ -148,10 +148,10 @@ class TestInTheAdmin:
         self, staff: Client, draft: ApprovalPolicyVersion, verb: str
     ) -> None:
         pk = draft.pk if verb == "activate" else _in_force().pk
-        said = {"action": verb, "_selected_action": [str(pk)]}
+        form = {"action": verb, "_selected_action": [str(pk)]}
 
-        first = staff.post(LIST, said)
-        wrong = staff.post(LIST, {**said, "password": "nothing-like-it"})
+        first = staff.post(LIST, form)
+        wrong = staff.post(LIST, {**form, "password": "nothing-like-it"})
 
         assert 'name="password"' in first.content.decode()
         assert "not your password" in wrong.content.decode()
@@ -161,12 +161,12 @@ class TestInTheAdmin:
     def test_puts_in_force_with_the_password_and_ends_in_the_same_five_minutes(
         self, staff: Client, draft: ApprovalPolicyVersion
     ) -> None:
-        said = {"action": "activate", "_selected_action": [str(draft.pk)]}
+        form = {"action": "activate", "_selected_action": [str(draft.pk)]}
 
-        staff.post(LIST, {**said, "password": "bob-has-a-long-password"})
+        staff.post(LIST, {**form, "password": "bob-has-a-long-password"})
         assert _in_force().pk == draft.pk
 
-        staff.post(LIST, {**said, "action": "retire"})
+        staff.post(LIST, {**form, "action": "retire"})
         draft.refresh_from_db()
         assert draft.status == "retired"
 

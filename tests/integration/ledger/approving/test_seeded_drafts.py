@@ -70,10 +70,10 @@ def agreed_to(asker: APIClient, deciders: list[APIClient], path: str, body: Any,
     for client in deciders:
         early = send(asker, path, body, key=key, under=approval["id"])
         assert (early.status_code, early.json()["code"]) == (409, "approval_not_approved")
-        said = client.post(
+        response = client.post(
             f"{API}/approvals/{approval['id']}/decide", {"decision": "approve"}, format="json"
         )
-        assert said.status_code == 200, said.content
+        assert response.status_code == 200, response.content
     return str(approval["id"])
 
 
@@ -126,8 +126,8 @@ class TestADelegation:
         [asked] = deciders[0].get(f"{API}/approvals", {"status": "pending"}).json()["results"]
         assert f"/approvals/{asked['id']}" in waits
         for each in deciders:
-            said = each.post(f"{API}/approvals/{asked['id']}/decide", {"decision": "approve"})
-            assert said.status_code == 200, said.content
+            response = each.post(f"{API}/approvals/{asked['id']}/decide", {"decision": "approve"})
+            assert response.status_code == 200, response.content
         client.post(at, {**form, "scopes": "booking.read,booking.cancel"})
         assert not Delegation.objects.exists()
         client.post(at, form)

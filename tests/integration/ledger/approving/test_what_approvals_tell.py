@@ -24,7 +24,7 @@ def _alice_acts(alice: User, transactional_db: None) -> Iterator[None]:
         yield
 
 
-def told(approval: Approval) -> list[tuple[str, dict[str, Any]]]:
+def events_of(approval: Approval) -> list[tuple[str, dict[str, Any]]]:
     rows = StoredEvent.objects.filter(stream=f"approval/{approval.pk}/").order_by("sequence")
     return [
         (row.name.removeprefix("ledger.approval."), orjson.loads(row.data or "")) for row in rows
@@ -40,7 +40,7 @@ def test_that_its_time_is_over_whatever_the_policy_makes_of_it(end: str) -> None
         assert approvals.expire_approvals() == 1
 
     approval.refresh_from_db()
-    [_, (name, data)] = told(approval)
+    [_, (name, data)] = events_of(approval)
     assert (approval.status, name, data["status"]) == (end, "expired", end)
     assert Entry.objects.get(approval_id=approval.pk, action_kind="reject").status == end
 
@@ -52,7 +52,7 @@ def test_whose_turn_it_is(carol: User, dave: User) -> None:
     with acting(carol) as holder:
         approvals.delegate_approval(approval_id=approval.pk, to="dave", decider=holder)
 
-    assert [(name, data["assignedTo"]) for name, data in told(approval)] == [
+    assert [(name, data["assignedTo"]) for name, data in events_of(approval)] == [
         ("requested", None),
         ("delegated", str(dave.pk)),
     ]
@@ -64,7 +64,7 @@ def test_what_it_is_about_but_no_title_that_somebody_wrote() -> None:
 
     approval = approvals.request_approval(subject=subject, policy="other")
 
-    [(_, data)] = told(approval)
+    [(_, data)] = events_of(approval)
     assert (approval.title, data["title"]) == (subject.title, "Leave for slot s1")
-    [(_, data)] = told(asked())
+    [(_, data)] = events_of(asked())
     assert data["title"] == asked().title

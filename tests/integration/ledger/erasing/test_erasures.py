@@ -74,7 +74,7 @@ def known_as(*named: str, **facts: Any) -> None:
     erasure.declare_subject("known", lambda _: Person(subjects=named, **facts))
 
 
-def told(certificate: dict[str, Any]) -> dict[str, tuple[str, int]]:
+def means_by_place(certificate: dict[str, Any]) -> dict[str, tuple[str, int]]:
     return {each["place"]: (each["means"], each["rows"]) for each in certificate["places"]}
 
 
@@ -95,7 +95,7 @@ class TestEraseSubject:
             with pytest.raises(PayloadGone):
                 payloads.content_of(each)
         assert payloads.content_of(stranger) == CONTENT
-        assert told(issued.certificate)["ledger.payloads"] == ("crypto_shredded", 2)
+        assert means_by_place(issued.certificate)["ledger.payloads"] == ("crypto_shredded", 2)
         kept = payloads.kept_by(issued.entry_id, PayloadKind.COMMAND_RESULT)
         assert kept == issued.certificate
         out = tmp_path / "export.jsonl"
@@ -108,7 +108,7 @@ class TestEraseSubject:
     ) -> None:
         issued = erasures.erase_subject(subject="traveller/123", reason="")
 
-        assert told(issued.certificate) == {
+        assert means_by_place(issued.certificate) == {
             "elsewhere": ("emptied", 2),
             "ledger.payloads": ("nothing_found", 0),
         }
@@ -150,7 +150,7 @@ class TestEraseSubject:
             first, *others = pool.map(forget, range(3))
 
         assert others == [first, first]
-        assert told(first)["ledger.payloads"] == ("crypto_shredded", 1)
+        assert means_by_place(first)["ledger.payloads"] == ("crypto_shredded", 1)
         assert Entry.objects.filter(action_name="subject.erase").count() == 1
 
     def test_forgets_who_is_the_same_person_and_records_each(
@@ -225,7 +225,7 @@ class TestPreview:
 
         certificate = erasures.preview_erasure(subject="traveller/1")
 
-        assert told(certificate.as_json()) == {
+        assert means_by_place(certificate.as_json()) == {
             "elsewhere": ("emptied", 2),
             "ledger.payloads": ("crypto_shredded", 1),
         }
@@ -297,7 +297,7 @@ class TestOverRest:
         answer = self.erase(client, subject)
 
         assert answer.status_code == 201
-        assert told(answer.json())["ledger.payloads"] == ("nothing_found", 0)
+        assert means_by_place(answer.json())["ledger.payloads"] == ("nothing_found", 0)
         assert client.get(answer["Location"]).json() == answer.json()
         entry = client.get(f"{URL}/entries/{answer.json()['entry_id']}").json()
         assert (entry["action_name"], entry["evaluated_risk"]) == ("subject.erase", "critical")
@@ -333,7 +333,7 @@ class TestOverRest:
 
         answer = client.post(f"{URL}/erasures/preview", {"subject": "traveller/1"})
 
-        assert told(answer.json())["ledger.payloads"] == ("crypto_shredded", 1)
+        assert means_by_place(answer.json())["ledger.payloads"] == ("crypto_shredded", 1)
         assert SubjectKey.objects.get().wrapped is not None
 
     def test_refuses_who_is_on_hold(self, client: APIClient) -> None:

@@ -26,10 +26,10 @@ def seen(check: Callable[[], list[str]], table: str, changes: dict[str, str]) ->
                 cursor.execute("SET LOCAL session_replication_role = replica")
                 cursor.execute(f"UPDATE {table} SET {column} = {value}")
                 assert cursor.rowcount
-            said = check()
+            violations = check()
             transaction.set_rollback(True)
-        if not any(f": its {column} is not what was told" in each for each in said):
-            found[column] = f"nothing in {said}"
+        if not any(f": its {column} is not what was told" in each for each in violations):
+            found[column] = f"nothing in {violations}"
     return found
 
 

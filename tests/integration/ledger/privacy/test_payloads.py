@@ -65,8 +65,8 @@ class TestKeeps:
 
         entry, payload = Entry.objects.get(pk=proof.entry_id), Payload.objects.get()
         assert payloads.kept_by(entry.pk, PayloadKind.BEFORE) == CONTENT
-        said = json.loads(bytes(entry.body))
-        assert said["payloads"] == [
+        body = json.loads(bytes(entry.body))
+        assert body["payloads"] == [
             {"kind": "before", "schema_tag": "thing/1", "digest": payload.digest}
         ]
         assert b"Ada" not in entry.body

@@ -119,13 +119,15 @@ class TestAFingerprint:
 
     def test_can_be_copied_with_all_that_it_is(self, rotated: Any) -> None:
         rotated("b", "a")
-        said = subjects.fingerprint_of(EMAIL, of="x")
+        fingerprint = subjects.fingerprint_of(EMAIL, of="x")
 
-        found = copy.deepcopy({"to": [said]})
+        found = copy.deepcopy({"to": [fingerprint]})
 
-        assert isinstance(said, Keyed)
-        assert [under(found, number)["to"] for number in (0, 1)] == [[one] for one in said.under]
-        assert (str(said), len(set(said.under))) == (said.under[0], 2)
+        assert isinstance(fingerprint, Keyed)
+        assert [under(found, number)["to"] for number in (0, 1)] == [
+            [one] for one in fingerprint.under
+        ]
+        assert (str(fingerprint), len(set(fingerprint.under))) == (fingerprint.under[0], 2)
 
 
 class TestARequest:
@@ -168,9 +170,9 @@ def _once(**asked: Any) -> None:
 
 
 def _guesses(approval: Approval) -> set[str]:
-    said = approval.requested_entry
+    entry = approval.requested_entry
     command = {
-        "actionName": said.action_name,
+        "actionName": entry.action_name,
         "actionVersion": "v1",
         "targetType": "thing",
         "targetId": "t1",

@@ -60,7 +60,7 @@ def steps_of(entry_id: UUID) -> list[tuple[str, str]]:
     return [(row.reversal_step, row.entry.status) for row in rows.order_by("reversal_number")]
 
 
-def told_of(entry_id: UUID) -> list[str]:
+def event_names(entry_id: UUID) -> list[str]:
     return [event.name for event in selectors.stream_events(("reversal", str(entry_id)))]
 
 
@@ -73,7 +73,7 @@ class TestAsking:
         request = Entry.objects.select_related("mutation").get(pk=approval.requested_entry_id)
         assert (request.status, request.mutation.reverses_id) == ("awaiting_approval", turned)
         assert request.mutation.reversal_step == "requested"
-        assert told_of(turned) == ["ledger.reversal.requested"]
+        assert event_names(turned) == ["ledger.reversal.requested"]
 
     def test_twice_is_one_request(self, turned: UUID, alice: User) -> None:
         first = asked_to_turn_back(turned, alice)
@@ -190,7 +190,7 @@ class TestUsing:
                 target_type="beacon",
                 input_schema={"type": "object"},
                 state_of=lambda _: {"revision": Beacon.revision},
-                run=lambda id_, said: str(turn(id_=id_, **said)),
+                run=lambda id_, arguments: str(turn(id_=id_, **arguments)),
             )
         )
         with acting(alice):
@@ -227,7 +227,7 @@ class TestEnding:
         standing = standing_of(turned)
         assert (standing.state, standing.outcome, standing.requests) == ("available", "", [])
         assert steps_of(turned) == [("requested", "awaiting_approval"), ("withdrawn", "denied")]
-        assert told_of(turned) == ["ledger.reversal.requested", "ledger.reversal.withdrawn"]
+        assert event_names(turned) == ["ledger.reversal.requested", "ledger.reversal.withdrawn"]
 
     def test_by_who_asked_withdraws_it(self, turned: UUID, alice: User) -> None:
         approval = asked_to_turn_back(turned, alice)

@@ -215,10 +215,10 @@ class TestInTheAdmin:
         waits = client.post(page, _filled(shown, reason="Wrong way round."), follow=True)
 
         approval = Approval.objects.get()
-        said = waits.content.decode()
-        assert "It awaits approval" in said
-        assert f'<a href="/approvals/{approval.pk}">see the request</a>' in said
-        assert "Pending</a>, requested by" in said
+        waiting_page = waits.content.decode()
+        assert "It awaits approval" in waiting_page
+        assert f'<a href="/approvals/{approval.pk}">see the request</a>' in waiting_page
+        assert "Pending</a>, requested by" in waiting_page
         assert ReversalStanding.objects.get(entry=turned).state == "requested"
         request = client.get(f"/approvals/{approval.pk}").content.decode()
         assert 'This request is to undo <span class="mono">beacon.turn</span>' in request

@@ -81,14 +81,14 @@ class TestDeclaring:
     def test_is_part_of_the_sealed_bytes(self) -> None:
         entry_id = done(COUNTED)
 
-        said = orjson.loads(Entry.objects.get(pk=entry_id).body)
-        assert said["reversal_kind"] == "compensate"
-        assert (said["reversal_command_id"], said["reversal_command_version"]) == (
+        body = orjson.loads(Entry.objects.get(pk=entry_id).body)
+        assert body["reversal_kind"] == "compensate"
+        assert (body["reversal_command_id"], body["reversal_command_version"]) == (
             "thing.give_back",
             2,
         )
-        assert (said["reversal_amount_cents"], said["reversal_currency"]) == (100, "EUR")
-        assert said["reversal_follow_ups"] == ["thing.apologise"]
+        assert (body["reversal_amount_cents"], body["reversal_currency"]) == (100, "EUR")
+        assert body["reversal_follow_ups"] == ["thing.apologise"]
 
     def test_leaves_a_standing_that_is_available(self) -> None:
         standing = standing_of(done(COUNTED))
@@ -111,8 +111,8 @@ class TestDeclaring:
         with doing() as proof:
             pass
 
-        said = orjson.loads(Entry.objects.get(pk=proof.entry_id).body)
-        assert not [name for name in said if name.startswith("revers")]
+        body = orjson.loads(Entry.objects.get(pk=proof.entry_id).body)
+        assert not [name for name in body if name.startswith("revers")]
 
 
 class TestUndoing:

@@ -161,9 +161,9 @@ class TestAWitness:
             assert witnesses.copy_checkpoints() == 0
 
             assert second.read_bytes() == kept
-            [said] = [each for each in caplog.records if each.name == witnesses.__name__]
-            assert said.levelname == "ERROR"
-            assert said.message == "A witness keeps another history than this database."
+            [record] = [each for each in caplog.records if each.name == witnesses.__name__]
+            assert record.levelname == "ERROR"
+            assert record.message == "A witness keeps another history than this database."
             assert "AnotherIsKept" in Witness.objects.get().error
             assert witnesses.contradictions() == [
                 f"file://{tmp_path} has another checkpoint 2 than this database"

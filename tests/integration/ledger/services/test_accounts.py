@@ -66,13 +66,13 @@ def changed(user: User, caller: User, **rights: Any) -> User:
     )
 
 
-def form_of(user: User, **said: Any) -> dict[str, Any]:
+def form_of(user: User, **changed: Any) -> dict[str, Any]:
     return {
         "username": user.username,
         "email": user.email,
         "is_active": "on",
         "your_password": PASSWORD,
-        **said,
+        **changed,
     }
 
 
@@ -252,9 +252,9 @@ class TestGroup:
 
 class TestPages:
     def test_make_a_user_and_lead_to_their_rights(self, admin: Client) -> None:
-        said = {"username": "eve", "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+        form = {"username": "eve", "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
 
-        answer = admin.post(f"{USERS}add/", {**said, "your_password": PASSWORD})
+        answer = admin.post(f"{USERS}add/", {**form, "your_password": PASSWORD})
 
         eve = User.objects.get(username="eve")
         assert answer["Location"] == f"{USERS}{eve.pk}/change/"
@@ -326,10 +326,10 @@ class TestPages:
 
     def test_set_another_password(self, admin: Client, bob: User) -> None:
         page = f"{USERS}{bob.pk}/password/"
-        said = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+        form = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
 
-        refused = admin.post(page, said)
-        answer = admin.post(page, {**said, "your_password": PASSWORD})
+        refused = admin.post(page, form)
+        answer = admin.post(page, {**form, "your_password": PASSWORD})
 
         bob.refresh_from_db()
         assert (refused.status_code, answer.status_code) == (200, 302)
@@ -343,12 +343,12 @@ class TestPages:
         here, elsewhere = Client(), Client()
         for client in (here, elsewhere):
             client.force_login(alice)
-        said = {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+        form = {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
 
-        refused = here.post("/admin/password_change/", {**said, "old_password": "guessed"})
+        refused = here.post("/admin/password_change/", {**form, "old_password": "guessed"})
         assert "Your old password was entered incorrectly" in refused.content.decode()
         assert entries_of("user.change_password") == []
-        answer = here.post("/admin/password_change/", {**said, "old_password": PASSWORD})
+        answer = here.post("/admin/password_change/", {**form, "old_password": PASSWORD})
 
         alice.refresh_from_db()
         assert answer["Location"] == "/admin/password_change/done/"
@@ -383,10 +383,10 @@ class TestPages:
     @pytest.mark.parametrize("page", [USERS, GROUPS])
     @pytest.mark.parametrize("chosen", ["x", "\0", str(10**30), "-1", ""])
     def test_mind_no_ids_that_are_none(self, admin: Client, page: str, chosen: str) -> None:
-        said = {"action": "delete_selected", "_selected_action": chosen}
+        form = {"action": "delete_selected", "_selected_action": chosen}
 
         for answer in (
-            admin.post(page, said),
+            admin.post(page, form),
             admin.get(f"{page}{chosen or 'x'}/change/".replace("\0", "%00")),
             admin.get(page, {"id__exact": chosen}),
         ):

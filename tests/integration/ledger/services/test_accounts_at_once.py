@@ -52,10 +52,10 @@ def nobody_in_particular(db: None) -> Iterator[None]:
         yield
 
 
-def acts(user: User, act: Callable[..., Any], **said: Any) -> Callable[[], Any]:
+def acts(user: User, act: Callable[..., Any], **arguments: Any) -> Callable[[], Any]:
     def run() -> Any:
         with context.acting(Principal(kind=PrincipalKind.USER, id=str(user.pk))):
-            return act(caller=Caller(user), **said)
+            return act(caller=Caller(user), **arguments)
 
     return run
 

@@ -43,8 +43,8 @@ class TestARevokedDelegation:
 
         delegations.revoke_delegation(delegation_id=parent.pk, reason="enough")
 
-        told = StoredEvent.objects.filter(name="delegation.revoked").order_by("pk")
-        assert [event.stream for event in told] == [
+        events = StoredEvent.objects.filter(name="delegation.revoked").order_by("pk")
+        assert [event.stream for event in events] == [
             f"delegation/{each.pk}/" for each in (parent, child)
         ]
         assert [each.pk for each in Delegation.objects.filter(revoked_at=None)] == [other.pk]

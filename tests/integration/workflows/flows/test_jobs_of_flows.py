@@ -41,9 +41,9 @@ def timer(operator: APIClient) -> Work:
 def test_are_not_cancelled_and_do_their_part(operator: APIClient, timer: Work) -> None:
     answer = post(operator, f"/api/v1/jobs/{timer.pk}/cancel", {"reason": "in the way"})
 
-    told = answer.json()
-    assert (answer.status_code, told["code"]) == (422, "job_part_of_another")
-    assert told["detail"] == "flow.waited is a part of a flow: flow/f1."
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (422, "job_part_of_another")
+    assert problem["detail"] == "flow.waited is a part of a flow: flow/f1."
     assert not Entry.objects.filter(action_name="job.cancel").exists()
     later(seconds=3_601)
     work_off()

@@ -75,9 +75,9 @@ class TestOnRecord:
         assert (paused.workflow_run_id, paused.workflow_step_id) == ("trip", "")
         assert (resumed.capability_id, resumed.reason) == ("flow.pause", "calm")
         assert paused.principal_id == str(ada.pk)
-        [told] = [one for one in events_of("trip") if one.name == "flow_paused"]
-        assert told.data["reason"] == "by an operator"
-        assert told.data["entry_id"] == str(paused.pk)
+        [event] = [one for one in events_of("trip") if one.name == "flow_paused"]
+        assert event.data["reason"] == "by an operator"
+        assert event.data["entry_id"] == str(paused.pk)
 
     def test_what_changes_nothing_is_not(self) -> None:
         waiting()
@@ -152,8 +152,8 @@ class TestOnRecord:
         services.update_step(step=step_from_json(changed))
         services.unregister_step(step_id="add")
 
-        told = Entry.objects.filter(target_type="step", target_id="add")
-        assert list(told.order_by("id").values_list("action_name", "action_kind")) == [
+        entries = Entry.objects.filter(target_type="step", target_id="add")
+        assert list(entries.order_by("id").values_list("action_name", "action_kind")) == [
             ("step.register", "create"),
             ("step.update", "update"),
             ("step.unregister", "delete"),

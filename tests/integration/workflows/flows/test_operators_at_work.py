@@ -358,18 +358,18 @@ class TestForking:
 
 class TestCancelling:
     @pytest.mark.parametrize(
-        ("said", "asked_for", "calls"),
+        ("compensates", "asked_for", "calls"),
         [(None, True, 1), (None, False, 0), (False, True, 0), (True, False, 1)],
     )
     def test_undoes_as_it_is_said_or_else_as_the_flow_asked_for(
-        self, peer: StepServer, *, said: bool | None, asked_for: bool, calls: int
+        self, peer: StepServer, *, compensates: bool | None, asked_for: bool, calls: int
     ) -> None:
         peer.says["/do"] = (200, {"done": 1})
         register(peer, "do", http={"compensate": peer.url("/undo")}, attributes={"done": OUT})
         register(peer, "wait", kind="async", attributes={"done": {"role": "required"}})
         start("wait", options={"compensate": asked_for})
 
-        services.cancel_flow(flow_id="trip", reason="enough", compensates=said)
+        services.cancel_flow(flow_id="trip", reason="enough", compensates=compensates)
         engine.handle("trip", asked.FailWork(step_id="wait", token=item("wait").token, error="x"))
         work_off()
 

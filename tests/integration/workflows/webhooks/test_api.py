@@ -74,14 +74,14 @@ class TestSubscriptions:
         self, api: APIClient, peer: Receiver
     ) -> None:
         origin = f"http://127.0.0.1:{peer.port}"
-        said = api.post(
+        created = api.post(
             SUBSCRIPTIONS, wanted(peer, url=f"{origin}/in/hush-1?key=hush-2"), format="json"
         )
         api.patch(
-            f"{SUBSCRIPTIONS}/{said.json()['id']}", {"url": f"{origin}/in/hush-3"}, format="json"
+            f"{SUBSCRIPTIONS}/{created.json()['id']}", {"url": f"{origin}/in/hush-3"}, format="json"
         )
 
-        one, two = [event.data for event in log.stream_events(("webhook", said.json()["id"]))]
+        one, two = [event.data for event in log.stream_events(("webhook", created.json()["id"]))]
 
         assert one["origin"] == two["origin"] == origin
         assert one["urlDigest"] != two["urlDigest"]

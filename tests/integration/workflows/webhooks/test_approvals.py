@@ -39,7 +39,7 @@ def request(asker: User) -> Approval:
         return asked()
 
 
-def told(secret: str, received: Received) -> Any:
+def verified(secret: str, received: Received) -> Any:
     """Return what a receiver that checks the signature has been told."""
     Webhook(secret).verify(received.body, received.headers)
     return json.loads(received.body)
@@ -55,7 +55,7 @@ def test_a_request_and_its_decision_are_told_signed(
     say(approval, manager, "approve")
     work_off()
 
-    requested, decided = (told(secret, received) for received in peer.received)
+    requested, decided = (verified(secret, received) for received in peer.received)
     assert requested["name"] == "ledger.approval.requested"
     assert requested["data"]["approvalId"] == str(approval.pk)
     assert requested["data"]["status"] == "pending"
@@ -77,7 +77,7 @@ def test_a_notification_that_failed_is_tried_again_with_the_same_id(
 
     first, second = peer.received
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
-    assert told(secret, second)["data"]["approvalId"] == str(approval.pk)
+    assert verified(secret, second)["data"]["approvalId"] == str(approval.pk)
     assert the_delivery().status == DeliveryStatus.DELIVERED
     assert Attempt.objects.count() == 2
 
@@ -97,6 +97,6 @@ def test_what_is_decided_stands_while_nobody_can_be_told(
     work_off()
 
     # What arrives late says how it was then; it does not make the approval pending again.
-    assert told(secret, peer.received[1])["data"]["status"] == "pending"
+    assert verified(secret, peer.received[1])["data"]["status"] == "pending"
     approval.refresh_from_db()
     assert approval.status == "denied"

@@ -25,13 +25,13 @@ def api(db: None) -> APIClient:
 
 def twice(api: APIClient, method: str, url: str, body: Any = None) -> tuple[Any, Any]:
     """Send it, lose what was answered, and send it again under its key."""
-    said = []
+    responses = []
     for _ in range(2):
         send = getattr(api, method)
-        said.append(send(url, body, format="json", headers={"Idempotency-Key": "once"}))
+        responses.append(send(url, body, format="json", headers={"Idempotency-Key": "once"}))
         IdempotencyKey.objects.update(response_status=None, response_headers={}, response_body=None)
-    assert said[1]["Idempotency-Replayed"] == "true"
-    return said[0], said[1]
+    assert responses[1]["Idempotency-Replayed"] == "true"
+    return responses[0], responses[1]
 
 
 @pytest.mark.parametrize(

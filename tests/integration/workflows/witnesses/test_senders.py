@@ -235,10 +235,10 @@ class TestTheDoctor:
             copied_to(url_of(peer))
             peer.replies[:] = [*replies, (404, {}, b"")]
             with override_settings(LEDGER_WITNESSES=[url_of(peer)]):
-                said = witnesses_agree()
+                violations = witnesses_agree()
 
         where = "http://127.0.0.1/seals"
-        assert said == ([f"{where} {found}"] if found else [])
+        assert violations == ([f"{where} {found}"] if found else [])
 
 
 @pytest.mark.parametrize(
@@ -275,8 +275,8 @@ def test_no_secret_is_in_a_row_or_a_log(sealed: bytes, caplog: pytest.LogCapture
 
 def is_signed(got: Received, secret: str) -> bool:
     """Check a request as the service would, from nothing but what arrived."""
-    told = got.headers["authorization"].removeprefix("AWS4-HMAC-SHA256 ").split(", ")
-    parts = dict(each.split("=", 1) for each in told)
+    fields = got.headers["authorization"].removeprefix("AWS4-HMAC-SHA256 ").split(", ")
+    parts = dict(each.split("=", 1) for each in fields)
     access_key, *place = parts["Credential"].split("/")
     assert access_key == ACCESS_KEY
     assert place[1:] == ["eu-north-1", "s3", "aws4_request"]
@@ -289,9 +289,9 @@ def is_signed(got: Received, secret: str) -> bool:
     lines += ["", ";".join(names), got.headers["x-amz-content-sha256"]]
     request = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     date = got.headers["x-amz-date"]
-    said = f"AWS4-HMAC-SHA256\n{date}\n{'/'.join(place)}\n{request}"
+    signed = f"AWS4-HMAC-SHA256\n{date}\n{'/'.join(place)}\n{request}"
     key = b"AWS4" + secret.encode()
     for part in place:
         key = hmac.digest(key, part.encode(), "sha256")
-    expected = hmac.new(key, said.encode(), "sha256").hexdigest()
+    expected = hmac.new(key, signed.encode(), "sha256").hexdigest()
     return hmac.compare_digest(expected, parts["Signature"])

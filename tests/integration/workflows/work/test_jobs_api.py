@@ -265,10 +265,10 @@ class TestDecisions:
 
         answer = operator.post(f"{JOBS}/{letter.id}/retry", {"reason": "again"}, format="json")
 
-        told = answer.json()
-        assert (answer.status_code, told["code"]) == (422, "job_kind_gone")
-        assert told["facts"] == {"name": name}
-        assert "errors" not in told  # Nothing in the body is wrong.
+        problem = answer.json()
+        assert (answer.status_code, problem["code"]) == (422, "job_kind_gone")
+        assert problem["facts"] == {"name": name}
+        assert "errors" not in problem  # Nothing in the body is wrong.
         assert row(letter).status == "dead"
 
     def test_put_a_dead_letter_away_for_a_reason(

@@ -69,8 +69,8 @@ class TestDurableSubscriber:
 
         runner.take([work_of("lab.listens").pk], worker="w")
 
-        [(told, claim)] = heard
-        assert told == envelope
+        [(event, claim)] = heard
+        assert event == envelope
         assert (claim.subject, claim.principal) == ("lab/1", "user:7")
         assert (claim.correlation_id, claim.causation_id) == ("cor_1", envelope.event_id)
 

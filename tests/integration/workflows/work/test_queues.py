@@ -161,8 +161,8 @@ class TestAWorker:
         sweep()
         sweeper.sweep(worker="sweeper@that/executes", execute=True)
 
-        said = {worker.name: worker.queues for worker in selectors.workers()}
-        assert said == {
+        queues_by_worker = {worker.name: worker.queues for worker in selectors.workers()}
+        assert queues_by_worker == {
             "celery@test/1": ["default", queues.WEBHOOKS],
             "sweeper@test": [],
             "sweeper@that/executes": ["default", queues.WEBHOOKS],
@@ -182,8 +182,8 @@ class TestAWorker:
 
 def _first_taken(claim: Any, wanted: list[NextWork]) -> Any:
     taken = None if claim else TakenWork("w")
-    said = handover.statement(claim, wanted, by=PRINCIPAL, taken=taken)
-    rows = json.loads(str(said.params["wanted"]))
+    statement = handover.statement(claim, wanted, by=PRINCIPAL, taken=taken)
+    rows = json.loads(str(statement.params["wanted"]))
     return next((one.id for one, row in zip(wanted, rows, strict=True) if "taker" in row), None)
 
 

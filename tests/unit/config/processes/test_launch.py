@@ -75,7 +75,7 @@ def test_settings_that_the_checks_refuse_are_told_before_anything_is_started(
 
 
 @pytest.mark.parametrize(
-    ("people", "others", "told"),
+    ("people", "others", "sentence"),
     [
         (["admin", "viewer"], [], "admin, viewer; password abc"),
         (["admin"], ["viewer"], "admin; password abc (viewer: another, which was set since)"),
@@ -84,20 +84,21 @@ def test_settings_that_the_checks_refuse_are_told_before_anything_is_started(
     ],
 )
 def test_a_password_is_told_of_those_whom_it_lets_in(
-    people: list[str], others: list[str], told: str
+    people: list[str], others: list[str], sentence: str
 ) -> None:
     found = Accounts(people=people, with_other_passwords=others, key_opens=True)
 
-    assert found.told(password="abc") == told
+    assert found.told(password="abc") == sentence
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"), [("", "http://127.0.0.1:"), ("https://d.example", "https://d.example")]
+    ("public_url", "expected"),
+    [("", "http://127.0.0.1:"), ("https://d.example", "https://d.example")],
 )
 def test_links_in_mails_lead_to_where_it_is_served(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, expected: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, public_url: str, expected: str
 ) -> None:
-    monkeypatch.setattr(os, "environ", {"PUBLIC_URL": said} if said else {})
+    monkeypatch.setattr(os, "environ", {"PUBLIC_URL": public_url} if public_url else {})
     monkeypatch.setattr(Peers, "wanted", lambda _host: None)
     with launched(tmp_path) as launch:
         launch.servers = Servers(state=launch.state, sockets=tmp_path, postgres=None, valkey=None)

@@ -45,12 +45,12 @@ class TestWaitUntil:
         assert not parts.wait_until(lambda: False, seconds=0)
 
 
-def leave_a_child_behind(said: Path) -> None:
+def leave_a_child_behind(written_to: Path) -> None:
     """Fork one that lives on in the group, and end."""
     if (pid := os.fork()) == 0:
         time.sleep(PATIENCE_S)
     else:
-        said.write_text(str(pid))
+        written_to.write_text(str(pid))
 
 
 def state_of(pid: int) -> str:
@@ -67,7 +67,7 @@ class TestEnding:
     def test_kills_what_a_part_left_behind_while_its_number_is_its_own(
         self, end: str, tmp_path: Path, signal_handlers: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        said, found = tmp_path / "child", []
+        written_to, found = tmp_path / "child", []
         send = process.send
 
         def sent(pid: int, number: signal.Signals, *, group: bool = False) -> None:
@@ -75,7 +75,7 @@ class TestEnding:
                 found.append(state_of(pid))
             send(pid, number, group=group)
 
-        part = Part(name="leaves", run=lambda _: leave_a_child_behind(said))
+        part = Part(name="leaves", run=lambda _: leave_a_child_behind(written_to))
         parts = Supervisor([part], logs=tmp_path, say=print)
         monkeypatch.setattr(process, "send", sent)
         parts.start("leaves")
@@ -86,7 +86,7 @@ class TestEnding:
             monkeypatch.undo()
         else:
             os.waitid(os.P_PID, leader, os.WEXITED | os.WNOWAIT)
-        left = int(said.read_text())
+        left = int(written_to.read_text())
         parts.stop()
 
         assert found[:1] == ["Z"]

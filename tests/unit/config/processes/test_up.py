@@ -13,10 +13,10 @@ class TestParse:
         )
 
     def test_reads_every_option(self) -> None:
-        said = ["--port", "0", "--state", "/s", "--check", "--workers", "2"]
-        said += ["--no-demo-data", "--open-engine"]
+        arguments = ["--port", "0", "--state", "/s", "--check", "--workers", "2"]
+        arguments += ["--no-demo-data", "--open-engine"]
 
-        assert up.parse(said) == Options(
+        assert up.parse(arguments) == Options(
             port=0, state="/s", check=True, demo_data=False, open_engine=True, workers=2
         )
 
@@ -27,7 +27,7 @@ class TestParse:
         assert "--prot" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
-        ("option", "said", "limits"),
+        ("option", "value", "limits"),
         [
             ("--port", "-1", "0 to 65535"),
             ("--port", "65536", "0 to 65535"),
@@ -37,12 +37,12 @@ class TestParse:
         ],
     )
     def test_refuses_what_could_not_be_waited_for(
-        self, option: str, said: str, limits: str, capsys: pytest.CaptureFixture[str]
+        self, option: str, value: str, limits: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         with pytest.raises(SystemExit):
-            up.parse([option, said])
+            up.parse([option, value])
 
-        assert f"argument {option}: {said!r} is no number from {limits}" in capsys.readouterr().err
+        assert f"argument {option}: {value!r} is no number from {limits}" in capsys.readouterr().err
 
 
 class TestListen:

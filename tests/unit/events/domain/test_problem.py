@@ -16,11 +16,11 @@ class LogAway(Unavailable):
 
 
 def test_says_what_every_answer_says_and_leaves_out_what_is_empty() -> None:
-    told = problem.document(
+    document = problem.document(
         LogAway("It is away."), status=HTTPStatus.SERVICE_UNAVAILABLE, docs_url="/docs/errors.md"
     )
 
-    assert told == {
+    assert document == {
         "type": "/docs/errors.md#log_away",
         "title": "Log away",
         "status": 503,

@@ -54,6 +54,6 @@ class TestRedact:
     )
     def test_reads_what_is_long_and_close_to_a_secret_once(self, piece: str) -> None:
         """Read again from each of its letters, it would take hours: who sends it decides that."""
-        said = redact("password=x " + piece * (300_000 // len(piece)))
+        redacted = redact("password=x " + piece * (300_000 // len(piece)))
 
-        assert said.startswith("password=[redacted] ")
+        assert redacted.startswith("password=[redacted] ")

@@ -7,14 +7,14 @@ from events.domain import subscription
 from events.domain.subscription import BadMessage, Subscribe, Unsubscribe, minimal, parse
 
 
-def said(**message: Any) -> str:
+def frame(**message: Any) -> str:
     return json.dumps(message)
 
 
 class TestParse:
     def test_reads_a_subscription_with_everything(self) -> None:
         requested = parse(
-            said(
+            frame(
                 type="subscribe",
                 sub_id="a",
                 aggregate_ids=[["invoice"], ["booking", "b1"]],
@@ -34,11 +34,11 @@ class TestParse:
         )
 
     def test_reads_the_fields_inside_data_as_well(self) -> None:
-        assert parse(said(type="subscribe", data={"sub_id": "a"})) == Subscribe(sub_id="a")
-        assert parse(said(type="unsubscribe", data={"sub_id": "a"})) == Unsubscribe(sub_id="a")
+        assert parse(frame(type="subscribe", data={"sub_id": "a"})) == Subscribe(sub_id="a")
+        assert parse(frame(type="unsubscribe", data={"sub_id": "a"})) == Unsubscribe(sub_id="a")
 
     def test_takes_null_for_absent(self) -> None:
-        message = said(
+        message = frame(
             type="subscribe", sub_id="a", aggregate_ids=None, event_types=None, after=None
         )
 
@@ -57,35 +57,35 @@ class TestParse:
             ('{"type":"subscribe","sub_id":"\\ud800"}', "message_not_json"),
             ("[" * 100_000 + "]" * 100_000, "message_too_large"),
             ("[" * 900 + "]" * 900, "message_not_json"),
-            (said(type="subscribe", sub_id="x" * 70_000), "message_too_large"),
-            (said(), "message_type_unknown"),
-            (said(type="ping"), "message_type_unknown"),
-            (said(type=["subscribe"], sub_id="a"), "message_type_unknown"),
-            (said(type="subscribe"), "sub_id_invalid"),
-            (said(type="subscribe", sub_id=""), "sub_id_invalid"),
-            (said(type="subscribe", sub_id=7), "sub_id_invalid"),
-            (said(type="subscribe", sub_id="x" * 201), "sub_id_invalid"),
-            (said(type="unsubscribe"), "sub_id_invalid"),
-            (said(type="subscribe", sub_id="a", aggregate_id=[["x"]]), "field_unknown"),
-            (said(type="subscribe", sub_id="a", data=7), "field_unknown"),
-            (said(type="subscribe", after=7, data={"sub_id": "a"}), "fields_split"),
-            (said(type="unsubscribe", sub_id="b", data={"sub_id": "a"}), "fields_split"),
-            (said(type="unsubscribe", sub_id="a", after=7), "field_unknown"),
-            (said(type="subscribe", sub_id="a", aggregate_ids="invoice"), "filter_invalid"),
-            (said(type="subscribe", sub_id="a", aggregate_ids=["invoice"]), "filter_invalid"),
-            (said(type="subscribe", sub_id="a", aggregate_ids=[["flow", 7]]), "filter_invalid"),
-            (said(type="subscribe", sub_id="a", aggregate_ids=[["flow", ""]]), "filter_invalid"),
-            (said(type="subscribe", sub_id="a", aggregate_ids=[["x" * 600]]), "filter_invalid"),
-            (said(type="subscribe", sub_id="a", aggregate_ids=[["x"]] * 201), "filter_invalid"),
-            (said(type="subscribe", sub_id="a", event_types={}), "filter_invalid"),
-            (said(type="subscribe", sub_id="a", event_types=[None]), "filter_invalid"),
-            (said(type="subscribe", sub_id="a", event_types=["Not A Name"]), "filter_invalid"),
-            (said(type="subscribe", sub_id="a", include_state="yes"), "filter_invalid"),
-            (said(type="subscribe", sub_id="a", after=-1), "after_invalid"),
-            (said(type="subscribe", sub_id="a", after="7"), "after_invalid"),
-            (said(type="subscribe", sub_id="a", after=True), "after_invalid"),
-            (said(type="subscribe", sub_id="a", after=1.0), "after_invalid"),
-            (said(type="subscribe", sub_id="a", after=2**63), "message_not_json"),
+            (frame(type="subscribe", sub_id="x" * 70_000), "message_too_large"),
+            (frame(), "message_type_unknown"),
+            (frame(type="ping"), "message_type_unknown"),
+            (frame(type=["subscribe"], sub_id="a"), "message_type_unknown"),
+            (frame(type="subscribe"), "sub_id_invalid"),
+            (frame(type="subscribe", sub_id=""), "sub_id_invalid"),
+            (frame(type="subscribe", sub_id=7), "sub_id_invalid"),
+            (frame(type="subscribe", sub_id="x" * 201), "sub_id_invalid"),
+            (frame(type="unsubscribe"), "sub_id_invalid"),
+            (frame(type="subscribe", sub_id="a", aggregate_id=[["x"]]), "field_unknown"),
+            (frame(type="subscribe", sub_id="a", data=7), "field_unknown"),
+            (frame(type="subscribe", after=7, data={"sub_id": "a"}), "fields_split"),
+            (frame(type="unsubscribe", sub_id="b", data={"sub_id": "a"}), "fields_split"),
+            (frame(type="unsubscribe", sub_id="a", after=7), "field_unknown"),
+            (frame(type="subscribe", sub_id="a", aggregate_ids="invoice"), "filter_invalid"),
+            (frame(type="subscribe", sub_id="a", aggregate_ids=["invoice"]), "filter_invalid"),
+            (frame(type="subscribe", sub_id="a", aggregate_ids=[["flow", 7]]), "filter_invalid"),
+            (frame(type="subscribe", sub_id="a", aggregate_ids=[["flow", ""]]), "filter_invalid"),
+            (frame(type="subscribe", sub_id="a", aggregate_ids=[["x" * 600]]), "filter_invalid"),
+            (frame(type="subscribe", sub_id="a", aggregate_ids=[["x"]] * 201), "filter_invalid"),
+            (frame(type="subscribe", sub_id="a", event_types={}), "filter_invalid"),
+            (frame(type="subscribe", sub_id="a", event_types=[None]), "filter_invalid"),
+            (frame(type="subscribe", sub_id="a", event_types=["Not A Name"]), "filter_invalid"),
+            (frame(type="subscribe", sub_id="a", include_state="yes"), "filter_invalid"),
+            (frame(type="subscribe", sub_id="a", after=-1), "after_invalid"),
+            (frame(type="subscribe", sub_id="a", after="7"), "after_invalid"),
+            (frame(type="subscribe", sub_id="a", after=True), "after_invalid"),
+            (frame(type="subscribe", sub_id="a", after=1.0), "after_invalid"),
+            (frame(type="subscribe", sub_id="a", after=2**63), "message_not_json"),
         ],
     )
     def test_says_what_is_wrong(self, raw: str, code: str) -> None:
@@ -96,13 +96,13 @@ class TestParse:
 
     def test_says_which_subscription_it_was_about(self) -> None:
         with pytest.raises(BadMessage) as refused:
-            parse(said(type="subscribe", sub_id="a", after=-1))
+            parse(frame(type="subscribe", sub_id="a", after=-1))
 
         assert refused.value.sub_id == "a"
         assert str(refused.value) == "`after` must be a whole number from 0 to 9007199254740991."
 
     def test_takes_wildcards_in_a_path_literally(self) -> None:
-        requested = parse(said(type="subscribe", sub_id="a", aggregate_ids=[["flow", "%"]]))
+        requested = parse(frame(type="subscribe", sub_id="a", aggregate_ids=[["flow", "%"]]))
 
         assert isinstance(requested, Subscribe)
         assert not requested.matches(("flow", "f1"), "flow_started")

@@ -142,7 +142,7 @@ class TestWhatACertificateSays:
             lines=lines,
         )
 
-        said = certificate.as_json()
+        document = certificate.as_json()
 
         kept = {
             "place": "bookings",
@@ -153,7 +153,7 @@ class TestWhatACertificateSays:
             "until": LATER.isoformat(),
             "ids": ["1", "2"],
         }
-        assert said.pop("places") == [
+        assert document.pop("places") == [
             kept,
             {**kept, "means": "deleted", "rows": 1, "because": "", "until": None, "ids": []},
             {
@@ -166,7 +166,7 @@ class TestWhatACertificateSays:
                 "ids": [],
             },
         ]
-        assert said == {
+        assert document == {
             "subject": "traveller/1",
             "subjects": ["traveller/1"],
             "others": ["traveller/2"],

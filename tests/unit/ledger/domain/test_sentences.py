@@ -24,15 +24,15 @@ class TestOfAction:
     ) -> None:
         type_, id_ = target
 
-        said = sentences.of_action(name, target_type=type_, target_id=id_, status=status)
+        sentence = sentences.of_action(name, target_type=type_, target_id=id_, status=status)
 
-        assert said == expected
+        assert sentence == expected
 
     @pytest.mark.parametrize("status", Status)
     def test_has_a_word_for_every_end(self, status: Status) -> None:
-        said = sentences.of_action("a.b", target_type="a", target_id="1", status=status)
+        sentence = sentences.of_action("a.b", target_type="a", target_id="1", status=status)
 
-        assert said.startswith("B of a 1 ")
+        assert sentence.startswith("B of a 1 ")
 
 
 class TestOfLook:

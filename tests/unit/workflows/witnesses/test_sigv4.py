@@ -22,9 +22,12 @@ def authorization(
     body: bytes = b"",
     **headers: str,
 ) -> str:
-    told = {"host": HOST, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    all_headers = {
+        "host": HOST,
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
     return signed(
-        told,
+        all_headers,
         method=method,
         path=path,
         query=query or {},
@@ -81,7 +84,7 @@ def test_the_secrets_of_credentials_are_not_shown() -> None:
 
 
 def test_the_token_of_a_session_is_signed_too() -> None:
-    told = signed(
+    headers = signed(
         {"host": HOST},
         method="GET",
         path="/",
@@ -92,5 +95,5 @@ def test_the_token_of_a_session_is_signed_too() -> None:
         credentials=Credentials(access_key="AK", secret_key="hush", session_token="quiet"),
     )
 
-    assert told["x-amz-security-token"] == "quiet"
-    assert "x-amz-security-token" in told["authorization"]
+    assert headers["x-amz-security-token"] == "quiet"
+    assert "x-amz-security-token" in headers["authorization"]

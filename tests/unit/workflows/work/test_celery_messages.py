@@ -13,7 +13,7 @@ ID = UUID("01890000-0000-7000-8000-000000000001")
 HEADERS = {"daybook_principal": "user:7"}
 
 
-def said() -> dict[str, Any]:
+def message() -> dict[str, Any]:
     read: dict[str, Any] = json.loads(
         celery_messages.message(TASK, [ID], key="daybook", headers=HEADERS)
     )
@@ -22,7 +22,7 @@ def said() -> dict[str, Any]:
 
 class TestABell:
     def test_says_what_celery_itself_would_say(self) -> None:
-        ours, named = said(), {"ids": [str(ID)]}
+        ours, named = message(), {"ids": [str(ID)]}
         task_id = ours["headers"]["id"]
         theirs = current_app.amqp.as_task_v2(task_id, TASK, kwargs=named, ignore_result=True)
 
@@ -33,7 +33,7 @@ class TestABell:
         assert body == json.loads(json.dumps(theirs.body))
 
     def test_has_a_name_of_its_own(self) -> None:
-        assert said()["headers"]["id"] != said()["headers"]["id"]
+        assert message()["headers"]["id"] != message()["headers"]["id"]
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,9 @@ class TestASubscriberAlwaysFails:
         job = clerk.get(f"jobs/{listed['id']}")
         assert job["status"] == "dead"
         assert [each["outcome"] for each in job["attempts"]] == ["failed"] * ATTEMPTS_MAX
-        [told] = events_of(clerk, f"job/{job['id']}")
-        assert told["name"] == "job.dead_lettered"
-        assert (told["data"]["kind"], told["data"]["attempts"]) == (job["name"], ATTEMPTS_MAX)
+        [event] = events_of(clerk, f"job/{job['id']}")
+        assert event["name"] == "job.dead_lettered"
+        assert (event["data"]["kind"], event["data"]["attempts"]) == (job["name"], ATTEMPTS_MAX)
         make_due()
         assert work_off() == 0
         return job
@@ -82,11 +82,11 @@ class TestASubscriberAlwaysFails:
         assert done["status"] == "done"
         assert len(done["attempts"]) == ATTEMPTS_MAX + 1
         assert moods["heard"] == [job["causation_id"]]
-        told = events_of(clerk, f"job/{job['id']}")
-        assert names_of(told) == ["job.dead_lettered", "job.retried"]
+        events = events_of(clerk, f"job/{job['id']}")
+        assert names_of(events) == ["job.dead_lettered", "job.retried"]
         # Why stands with the job, where it can be taken away: the log keeps for good what it says.
         assert done["reason"] == "The partner is back."
-        assert "reason" not in told[-1]["data"]
+        assert "reason" not in events[-1]["data"]
 
 
 class TestTheContentSystemIsDown:
@@ -102,8 +102,8 @@ class TestTheContentSystemIsDown:
         changed = clerk.patch(f"products/{product['id']}", {"name": "Dawn walk"})
 
         assert changed["name"] == "Dawn walk"
-        told = events_of(clerk, f"product/{product['id']}")
-        assert "product.updated" in names_of(told)
+        events = events_of(clerk, f"product/{product['id']}")
+        assert "product.updated" in names_of(events)
         self._both_copies_lag_and_it_can_be_seen(clerk, changed, copies, peers)
         self._the_next_change_heals_them(clerk, changed, peers)
 

@@ -79,10 +79,10 @@ class TestSettlementIsPolledTwice:
         return payment
 
     def _and_told_once(self, clerk: Caller, invoice: JSON, payment: JSON) -> None:
-        told = events_of(clerk, f"invoice/{invoice['id']}")
-        assert names_of(told) == ["invoice.issued", "invoice.payment.recorded", "invoice.settled"]
-        assert told[-1]["data"]["paymentId"] == payment["id"]
-        assert told[-1]["data"]["newlyAppliedAmountCents"] == PRICE_CENTS
+        events = events_of(clerk, f"invoice/{invoice['id']}")
+        assert names_of(events) == ["invoice.issued", "invoice.payment.recorded", "invoice.settled"]
+        assert events[-1]["data"]["paymentId"] == payment["id"]
+        assert events[-1]["data"]["newlyAppliedAmountCents"] == PRICE_CENTS
 
     def _it_is_on_record_once_and_can_be_taken_back(self, clerk: Caller, payment: JSON) -> None:
         entry = the_entry(clerk, action_name="payment.capture")
@@ -103,8 +103,8 @@ class TestAnInvoiceIsTakenBack:
 
         assert (voided["status"], voided["balance_due_cents"]) == ("void", 0)
         assert voided["void_reason"] == "Wrong customer"
-        told = events_of(clerk, f"invoice/{invoice['id']}")
-        assert names_of(told) == ["invoice.issued", "invoice.voided"]
+        events = events_of(clerk, f"invoice/{invoice['id']}")
+        assert names_of(events) == ["invoice.issued", "invoice.voided"]
         entry = the_entry(clerk, action_name="invoice.void")
         assert (entry["evaluated_risk"], entry["reason"]) == ("critical", "Wrong customer")
         seen = clerk.get(f"ledger/entries/{entry['id']}/reversal")

@@ -65,10 +65,10 @@ class TestDocumentsAreSent:
         assert (sent["status"], sent["error"]) == ("sent", "")
 
     def _which_is_told_once(self, clerk: Caller, booking: JSON, delivery: JSON) -> None:
-        told = events_of(clerk, f"booking/{booking['id']}")
-        [fact] = [event for event in told if event["name"] == "booking.documents.sent"]
+        events = events_of(clerk, f"booking/{booking['id']}")
+        [fact] = [event for event in events if event["name"] == "booking.documents.sent"]
         assert fact["data"]["deliveryId"] == delivery["id"]
-        assert CONTACT["email"] not in str(told)
+        assert CONTACT["email"] not in str(events)
 
     def _and_cannot_be_undone(self, clerk: Caller, booking: JSON) -> None:
         entry = the_entry(clerk, action_name="booking.send_documents")

@@ -175,11 +175,11 @@ class TestStarting:
 
         refused = post(operator, FLOWS, {**body, "init": {"n": [[0] * 10_000], "last": [[0]]}})
 
-        told = refused.json()
-        assert (refused.status_code, told["code"]) == (422, "too_many_work_items")
-        assert told["detail"] == "too many work items: 20001 (max 20000)"
-        assert told["errors"][0]["pointer"] == "/init"
-        assert told["hint"].startswith("Split the input")
+        problem = refused.json()
+        assert (refused.status_code, problem["code"]) == (422, "too_many_work_items")
+        assert problem["detail"] == "too many work items: 20001 (max 20000)"
+        assert problem["errors"][0]["pointer"] == "/init"
+        assert problem["hint"].startswith("Split the input")
         assert operator.get(f"{FLOWS}/f1").status_code == 404
 
     def test_takes_its_capability(self, sums: APIClient) -> None:

@@ -60,9 +60,9 @@ class TestOverHttp:
 
         answer = client.put(self.PATH, {**self.BODY, "event": "wind.rise"}, format="json")
 
-        [told] = answer.json()["errors"]
-        assert "wind.rise is declared; did you mean wind.rose" in told["detail"]
-        assert (answer.status_code, told["pointer"]) == (422, "/event")
+        [error] = answer.json()["errors"]
+        assert "wind.rise is declared; did you mean wind.rose" in error["detail"]
+        assert (answer.status_code, error["pointer"]) == (422, "/event")
 
     def test_are_listed_with_how_each_of_them_stands(self) -> None:
         client = client_of("operator", "flow.read", "flow.start", "flow_start.manage")

@@ -133,9 +133,9 @@ class TestOpenEngine:
             services.start_flow(flow_id="other", goals=["greet"], init={})
             work_off()
             sequence()
-            told = [client.hear(lambda frame: "sequence" in frame) for _ in range(3)]
+            frames = [client.hear(lambda frame: "sequence" in frame) for _ in range(3)]
 
-        assert sorted((frame["sub_id"], frame["type"], frame["id"][1]) for frame in told) == [
+        assert sorted((frame["sub_id"], frame["type"], frame["id"][1]) for frame in frames) == [
             ("ends", "flow_deactivated", "f1"),
             ("ends", "flow_deactivated", "other"),
             ("twice", "step_started", "f1"),

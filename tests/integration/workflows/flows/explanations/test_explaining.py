@@ -79,15 +79,15 @@ class TestWaiting:
             post(sums, FLOWS, {"id": goal, "goals": [goal], "init": init})
         work_off()
 
-        told = {
+        waits_by_goal = {
             goal: sums.get(f"{FLOWS}/{goal}").json()["waiting"] for goal in ("nap", "outer", "naps")
         }
 
-        assert {goal: waits["sentence"] for goal, waits in told.items()} == {
-            "nap": f"Step nap waits until {_at(told['nap'])}.",
+        assert {goal: waits["sentence"] for goal, waits in waits_by_goal.items()} == {
+            "nap": f"Step nap waits until {_at(waits_by_goal['nap'])}.",
             "outer": "Step outer waits for its child flow: "
-            f"step nap waits until {_at(told['outer'])}.",
-            "naps": f"Step naps waits until {_at(told['naps'])}; 0 of 3 items are done.",
+            f"step nap waits until {_at(waits_by_goal['outer'])}.",
+            "naps": f"Step naps waits until {_at(waits_by_goal['naps'])}; 0 of 3 items are done.",
         }
 
     def test_says_until_when_an_event_is_awaited(self, sums: APIClient) -> None:
@@ -191,18 +191,18 @@ class TestWaiting:
 
     def test_for_a_worker_says_whether_there_is_one(self, fetching: APIClient) -> None:
         start(fetching, goal="fetch")
-        told = [_sentence(fetching)]
+        sentences = [_sentence(fetching)]
         [claim] = leases.claim_next(worker="w", kinds=["flow.invoke"])
         let_time_pass(claim, hours=1)
-        told.append(_sentence(fetching))
+        sentences.append(_sentence(fetching))
         leases.expire(limit=1)
         # Not at this very moment, which this machine's clock may not have reached.
         Work.objects.update(due_at=Now() - timedelta(seconds=1))
-        told.append(_sentence(fetching))
+        sentences.append(_sentence(fetching))
         Work.objects.update(due_at=Now() + timedelta(hours=1))
 
         silent = "The worker fell silent until its lease ran out."
-        assert told == [
+        assert sentences == [
             "Step fetch waits for a free worker.",
             "Step fetch was being worked on by w, which is lost; another takes over.",
             f"Step fetch waits for a free worker to take it up again: {silent}",

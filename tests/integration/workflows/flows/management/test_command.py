@@ -33,7 +33,7 @@ def _step() -> None:
     services.register_step(step=step_from_json(document))
 
 
-def said(*arguments: str) -> str:
+def output_of(*arguments: str) -> str:
     out = StringIO()
     call_command("flows", *arguments, stdout=out)
     return out.getvalue()
@@ -47,10 +47,10 @@ def said(*arguments: str) -> str:
     ],
 )
 def test_refuses_arguments_that_say_nothing(arguments: tuple[str, ...], says: str) -> None:
-    said("start", "f1", "add", "--init", "n=1")
+    output_of("start", "f1", "add", "--init", "n=1")
 
     with pytest.raises(CommandError, match=says):
-        said(*arguments)
+        output_of(*arguments)
 
 
 @pytest.mark.parametrize(
@@ -64,28 +64,28 @@ def test_refuses_a_file_that_is_no_definition(
         file.write_text(content)
 
     with pytest.raises(CommandError, match=says):
-        said("register", str(file))
+        output_of("register", str(file))
 
 
 def test_tells_a_start_that_never_was_from_one_without_a_story() -> None:
     with pytest.raises(CommandError, match="There is no start called nightly"):
-        said("occasions", "nightly")
+        output_of("occasions", "nightly")
 
 
 def test_plans_without_starting() -> None:
-    assert said("plan", "add") == "runs     add\nmissing  n\n"
-    assert said("plan", "add", "--init", "n=1") == "runs     add\n"
-    assert said("list") == ""
+    assert output_of("plan", "add") == "runs     add\nmissing  n\n"
+    assert output_of("plan", "add", "--init", "n=1") == "runs     add\n"
+    assert output_of("list") == ""
 
 
 def test_starts_lists_and_shows() -> None:
-    assert said("start", "f1", "add", "--init", "n=41") == "f1: completed\n"
-    assert said("list", "--status", "active") == ""
-    assert said("list").split()[1:] == ["completed", "f1", "add"]
-    shown = said("show", "f1")
+    assert output_of("start", "f1", "add", "--init", "n=41") == "f1: completed\n"
+    assert output_of("list", "--status", "active") == ""
+    assert output_of("list").split()[1:] == ["completed", "f1", "add"]
+    shown = output_of("show", "f1")
     assert "f1: completed at sequence" in shown
     assert "sum = 42" in shown
-    assert "sum" not in said("show", "f1", "--at", "1")
+    assert "sum" not in output_of("show", "f1", "--at", "1")
 
 
 def test_runs_a_flow_in_its_own_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,26 +94,26 @@ def test_runs_a_flow_in_its_own_process(monkeypatch: pytest.MonkeyPatch) -> None
     document = {"id": "give", "name": "Give", "type": "python", "attributes": attributes}
     services.register_step(step=step_from_json({**document, "python": {"callable": "seven"}}))
 
-    assert said("start", "f1", "add", "give") == "f1: active\n"
-    assert said("run", "f2", "add", "give") == "f2: completed\n"
+    assert output_of("start", "f1", "add", "give") == "f1: active\n"
+    assert output_of("run", "f2", "add", "give") == "f2: completed\n"
 
 
 def test_tells_the_events_line_by_line() -> None:
-    said("start", "f1", "add", "--init", "n=41")
+    output_of("start", "f1", "add", "--init", "n=41")
 
-    names = [json.loads(line)["name"] for line in said("events", "f1").splitlines()]
+    names = [json.loads(line)["name"] for line in output_of("events", "f1").splitlines()]
 
     assert (names[0], names[-1]) == ("flow_started", "flow_deactivated")
 
 
 def test_replays_and_finds_a_state_that_is_not_its_events() -> None:
-    said("start", "f1", "add", "--init", "n=41")
-    assert said("replay", "f1").endswith("events say what is kept\n")
+    output_of("start", "f1", "add", "--init", "n=41")
+    assert output_of("replay", "f1").endswith("events say what is kept\n")
 
     stream, wrong = stream_of("f1"), explain.reached("f1", at=1).flow
     states.remember(FLOWS, stream, replace(states.fresh(FLOWS, stream), state=wrong))
     with pytest.raises(CommandError, match="not what its events say"):
-        said("replay", "f1")
+        output_of("replay", "f1")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_replays_and_finds_a_state_that_is_not_its_events() -> None:
 )
 def test_counts_from_one(arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError, match="is less than 1"):
-        said(*arguments)
+        output_of(*arguments)
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,9 @@ def test_counts_from_one(arguments: tuple[str, ...]) -> None:
 )
 def test_refuses_options_beyond_their_limits(option: str, value: str, says: str) -> None:
     with pytest.raises(CommandError, match=f"^{says} Nothing was started.$"):
-        said("start", "f1", "add", "--init", "n=1", option, value)
+        output_of("start", "f1", "add", "--init", "n=1", option, value)
 
-    assert said("list") == ""
+    assert output_of("list") == ""
 
 
 def test_retries_what_waits_to_be_undone_too() -> None:
@@ -156,12 +156,12 @@ def test_retries_what_waits_to_be_undone_too() -> None:
     callables.step_function("tests.undo")(_does_not_undo)
     wait = {"id": "wait", "name": "Wait", "type": "wait", "wait": {"for_ms": 60_000}}
     services.register_step(step=step_from_json(wait))
-    said("start", "f1", "undone", "wait")
+    output_of("start", "f1", "undone", "wait")
     work_off()
-    said("cancel", "f1", "--reason", "storm", "--compensate")
+    output_of("cancel", "f1", "--reason", "storm", "--compensate")
     work_off()
 
-    assert said("retry", "f1", "undone") == "f1: 1 of step undone tried at once\n"
+    assert output_of("retry", "f1", "undone") == "f1: 1 of step undone tried at once\n"
 
 
 def _does(_inputs: object) -> None:
@@ -175,12 +175,12 @@ def _does_not_undo(_inputs: object) -> None:
 @pytest.mark.parametrize("action", ["show", "events", "replay"])
 def test_says_that_a_flow_is_not_there(action: str) -> None:
     with pytest.raises(CommandError, match="flow not found: none"):
-        said(action, "none")
+        output_of(action, "none")
 
 
 def test_refuses_an_init_without_a_name() -> None:
     with pytest.raises(CommandError, match="is not NAME=VALUE"):
-        said("plan", "add", "--init", "n")
+        output_of("plan", "add", "--init", "n")
 
 
 def _waits() -> None:
@@ -192,22 +192,22 @@ def _waits() -> None:
     }
     speed = {"attributes": {"speed": {"role": "output"}}}
     services.register_step(step=step_from_json({**document, **speed}))
-    said("start", "f2", "wait")
+    output_of("start", "f2", "wait")
 
 
 def test_operates_on_a_flow_and_says_how_it_stands() -> None:
     _waits()
 
-    assert said("pause", "f2", "--reason", "storm") == "f2: active, paused\n"
-    assert said("resume", "f2") == "f2: active\n"
-    assert said("force", "f2", "wait", "--output", "speed=9") == "f2: completed\n"
-    assert "step_completed" in said("why", "f2", "wait")
-    assert said("fork", "f2", "wait", "f3") == "f3: active\n"
+    assert output_of("pause", "f2", "--reason", "storm") == "f2: active, paused\n"
+    assert output_of("resume", "f2") == "f2: active\n"
+    assert output_of("force", "f2", "wait", "--output", "speed=9") == "f2: completed\n"
+    assert "step_completed" in output_of("why", "f2", "wait")
+    assert output_of("fork", "f2", "wait", "f3") == "f3: active\n"
     with pytest.raises(CommandError, match="step wait of flow f3 waits for no retry"):
-        said("retry", "f3", "wait")
-    assert said("skip", "f3", "wait", "--reason", "no need") == "f3: completed\n"
-    said("fork", "f2", "wait", "f4")
-    assert said("cancel", "f4", "--reason", "no wind", "--compensate") == "f4: failed\n"
+        output_of("retry", "f3", "wait")
+    assert output_of("skip", "f3", "wait", "--reason", "no need") == "f3: completed\n"
+    output_of("fork", "f2", "wait", "f4")
+    assert output_of("cancel", "f4", "--reason", "no wind", "--compensate") == "f4: failed\n"
 
 
 def test_plans_with_the_approvals_of_children_too() -> None:
@@ -217,7 +217,7 @@ def test_plans_with_the_approvals_of_children_too() -> None:
     ):
         services.register_step(step=step_from_json(document))
 
-    assert said("plan", "outer") == (
+    assert output_of("plan", "outer") == (
         "runs     outer\n"
         "approve  outer/sign\n"
         "fails    outer/sign: no approval policy subject-approval is in force\n"
@@ -228,36 +228,36 @@ def test_registers_and_removes_steps(tmp_path: Path) -> None:
     document = {"id": "sign", "name": "Sign", "type": "approval"}
     (tmp_path / "step.json").write_text(json.dumps(document))
 
-    assert said("register", str(tmp_path / "step.json")) == "sign: registered\n"
-    assert said("register", str(tmp_path / "step.json")) == "sign: replaced\n"
-    assert said("steps").splitlines() == ["script     add", "approval   sign"]
-    assert said("unregister", "sign") == "sign: unregistered\n"
+    assert output_of("register", str(tmp_path / "step.json")) == "sign: registered\n"
+    assert output_of("register", str(tmp_path / "step.json")) == "sign: replaced\n"
+    assert output_of("steps").splitlines() == ["script     add", "approval   sign"]
+    assert output_of("unregister", "sign") == "sign: unregistered\n"
 
 
 def test_declares_switches_and_removes_starts() -> None:
     shown = "nightly: add at 0 3 * * * in Europe/Berlin"
     rule = ("--cron", "0 3 * * *", "--tz", "Europe/Berlin", "--init", "n=1")
 
-    assert said("declare", "nightly", "add", *rule) == f"{shown}\n"
-    assert said("disable", "nightly") == f"{shown}, off\n"
-    assert said("starts") == f"{shown}, off\n"
-    assert said("enable", "nightly", "--reason", "Over") == f"{shown}\n"
+    assert output_of("declare", "nightly", "add", *rule) == f"{shown}\n"
+    assert output_of("disable", "nightly") == f"{shown}, off\n"
+    assert output_of("starts") == f"{shown}, off\n"
+    assert output_of("enable", "nightly", "--reason", "Over") == f"{shown}\n"
     assert Entry.objects.get(action_name="flow_start.enable").reason == "Over"
-    assert [line.split()[1] for line in said("occasions", "nightly").splitlines()] == [
+    assert [line.split()[1] for line in output_of("occasions", "nightly").splitlines()] == [
         "declared",
         "declared",
         "declared",
     ]
-    assert said("remove", "nightly") == "nightly: removed\n"
+    assert output_of("remove", "nightly") == "nightly: removed\n"
 
 
 def test_starts_with_labels_and_options_and_lists_by_them() -> None:
-    said("start", "f1", "add", "--init", "n=1", "--label", "env=prod", "--compensate")
-    said("start", "f2", "add", "--init", "n=1", "--timeout-ms", "60000")
+    output_of("start", "f1", "add", "--init", "n=1", "--label", "env=prod", "--compensate")
+    output_of("start", "f2", "add", "--init", "n=1", "--timeout-ms", "60000")
 
-    assert said("list", "--label", "env=prod").split()[1:3] == ["completed", "f1"]
-    assert len(said("list", "--goal", "add").splitlines()) == 2
-    assert said("list", "--goal", "nothing") == ""
+    assert output_of("list", "--label", "env=prod").split()[1:3] == ["completed", "f1"]
+    assert len(output_of("list", "--goal", "add").splitlines()) == 2
+    assert output_of("list", "--goal", "nothing") == ""
     found = explain.reached("f1").flow
     assert (found.labels, found.options) == ({"env": "prod"}, {"compensate": True})
     assert explain.reached("f2").flow.options == {"timeout_ms": 60_000}
@@ -269,11 +269,11 @@ def test_shows_when_it_wakes_up_its_children_and_what_was_asked() -> None:
         {"id": "outer", "name": "Outer", "type": "flow", "flow": {"goals": ["nap"]}},
     ):
         services.register_step(step=step_from_json(document))
-    said("start", "f3", "outer")
+    output_of("start", "f3", "outer")
     runner.work_off(worker="test", kinds=["flow.invoke"])
     runner.work_off(worker="test", kinds=["flow.invoke"])
 
-    shown = said("show", "f3")
+    shown = output_of("show", "f3")
 
     assert "Step outer waits for its child flow: step nap waits until 20" in shown
     assert "Next wake-up: " in shown

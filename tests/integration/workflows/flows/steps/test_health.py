@@ -46,7 +46,7 @@ def changes() -> list[tuple[str, str]]:
     return [(event.data["step_id"], event.data["status"]) for event in events]
 
 
-def told(flow_id: str) -> list[str]:
+def event_types(flow_id: str) -> list[str]:
     return [event.name for event in log.stream_events(("flow", flow_id))]
 
 
@@ -223,7 +223,7 @@ class TestDispatch:
         self.fall_ill()
 
         assert len(peer.calls("/work")) == 2
-        assert told("f").count("dispatch_deferred") == 1
+        assert event_types("f").count("dispatch_deferred") == 1
         assert sentence() == (
             "Step fetch waits for a healthy worker to be tried again; 1 of 2 items are done."
         )
@@ -243,13 +243,13 @@ class TestDispatch:
         self.fall_ill()
 
         assert len(peer.calls("/undo")) == 1
-        assert told("f").count("dispatch_deferred") == 1
+        assert event_types("f").count("dispatch_deferred") == 1
         assert sentence() == (
             "What step fetch did is being undone, again once a worker is healthy."
         )
         peer.says["/undo"] = (200, {})
         self.recover()
-        assert told("f")[-2:] == ["comp_succeeded", "flow_deactivated"]
+        assert event_types("f")[-2:] == ["comp_succeeded", "flow_deactivated"]
 
     @pytest.fixture
     def busy(self, peer: StepServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,12 +43,12 @@ class TestAnEffect:
     @pytest.mark.parametrize("status", [307, 308])
     def test_is_not_sent_to_another_origin(self, peer: StepServer, status: int) -> None:
         with step_server() as other:
-            told = other.url("/held")
-            peer.says["/hold"] = (status, f"{told}?key=secret")
+            target = other.url("/held")
+            peer.says["/hold"] = (status, f"{target}?key=secret")
 
             error = run(peer)
 
-        assert f"status {status}: it redirects to {told}, and" in error
+        assert f"status {status}: it redirects to {target}, and" in error
         assert "secret" not in error
         assert other.heard == []
 

@@ -42,12 +42,12 @@ def go_on(times: int = 5) -> None:
     """Let time pass until the flow is over, or so many times."""
     for _ in range(times):
         work_off()
-        if told()[-1] == "flow_deactivated":
+        if event_types()[-1] == "flow_deactivated":
             return
         later(1)
 
 
-def told() -> list[str]:
+def event_types() -> list[str]:
     return [event["type"] for event in ask("GET", "/engine/flow/trip/events")[1]["events"]]
 
 
@@ -73,7 +73,7 @@ class TestTries:
         step(peer, work_config={**EVERY_SECOND, "max_retries": 2})
         run()
 
-        assert told() == [
+        assert event_types() == [
             *("flow_started", "step_started"),
             *("work_started", "work_not_completed", "work_retry_scheduled") * 2,
             *("work_started", "work_not_completed", "work_failed", "step_failed"),
@@ -134,7 +134,7 @@ class TestTries:
         go_on()
 
         assert len(peer.calls("/do")) == 3
-        assert told()[-1] == "flow_deactivated"
+        assert event_types()[-1] == "flow_deactivated"
 
     def test_that_came_due_while_paused_begin_in_parts(
         self, peer: StepServer, monkeypatch: pytest.MonkeyPatch
@@ -216,7 +216,7 @@ class TestTries:
             f'step do failed: work not completed\nPost "{address}": context deadline exceeded'
         )
         # A busy machine may not even have sent it by then.
-        assert told().count("work_started") == 2
+        assert event_types().count("work_started") == 2
         assert len(peer.calls("/do")) <= 2
 
 
@@ -243,7 +243,7 @@ class TestLateResults:
         token = flow("trip").executions["do"].order[0]
         assert ask("POST", f"/webhook/trip/do/{token}", {"done": 1}) == (200, None)
 
-        assert told()[-4:] == [
+        assert event_types()[-4:] == [
             "work_succeeded",
             "attribute_set",
             "step_completed",
@@ -276,7 +276,7 @@ class TestCompensations:
         assert (call.method, call.body) == ("POST", {"input": {"n": 1}, "output": {"ref": "r1"}})
         first = flow("trip").executions["do"].order[0]
         assert call.headers["argyll-receipt-token"] == first
-        assert told()[-6:] == [
+        assert event_types()[-6:] == [
             *("work_failed", "step_failed", "comp_started", "flow_failed"),
             *("comp_succeeded", "flow_deactivated"),
         ]
@@ -288,7 +288,7 @@ class TestCompensations:
 
         assert len(peer.calls("/undo/r1")) == 3
         assert items()[0]["status"] == "compensation_failed"
-        assert told()[-2:] == ["comp_failed", "flow_deactivated"]
+        assert event_types()[-2:] == ["comp_failed", "flow_deactivated"]
 
     def test_are_repeated_by_a_machine_whose_clock_is_behind(self, peer: StepServer) -> None:
         self.failing(peer, init_backoff=20_000, max_backoff=20_000)
@@ -296,16 +296,20 @@ class TestCompensations:
         peer.says["/undo/r1"] = lambda _heard: next(answers)
         ask("POST", "/engine/flow", {"id": "trip", "goals": ["do"], "init": {"n": [[1, 2]]}})
         work_off()
-        before = told()
+        before = event_types()
 
         # By PostgreSQL's clock it is time.
         Work.objects.filter(status="scheduled").update(status="ready", due_at=Now())
         work_off()
-        assert told() == before
+        assert event_types() == before
         later(21)
         work_off()
 
-        assert told()[len(before) :] == ["comp_started", "comp_succeeded", "flow_deactivated"]
+        assert event_types()[len(before) :] == [
+            "comp_started",
+            "comp_succeeded",
+            "flow_deactivated",
+        ]
 
     def test_that_are_refused_are_not_repeated(self, peer: StepServer) -> None:
         self.failing(peer)

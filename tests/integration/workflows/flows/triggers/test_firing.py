@@ -81,7 +81,7 @@ def fire() -> Envelope:
     return event
 
 
-def told(name: str = "gusts") -> Envelope:
+def latest_event(name: str = "gusts") -> Envelope:
     """Return what was last told of a start."""
     return selectors.stream_events(("flow_start", name))[-1]
 
@@ -95,7 +95,10 @@ def assert_paused(reason: str) -> None:
     assert started() == []
     assert (start.enabled, start.version) == (False, 2)
     assert reason in start.paused_because
-    assert (told().name, told().data["reason"]) == ("flow_start.paused", start.paused_because)
+    assert (latest_event().name, latest_event().data["reason"]) == (
+        "flow_start.paused",
+        start.paused_because,
+    )
     [denied] = Entry.objects.filter(status="denied", action_name="flow.start")
     assert (denied.action_name, denied.target_type) == ("flow.start", "flow")
     assert (denied.principal_type, denied.principal_id) == ("system", "flow-start")
@@ -254,7 +257,7 @@ class TestWithoutTheRights:
 
         assert started() == []
         assert FlowStart.objects.get().enabled
-        assert told().name == "flow_start.refused"
+        assert latest_event().name == "flow_start.refused"
         assert Entry.objects.filter(status="denied", action_name="flow.start").count() == 1
 
     def test_somebody_else_lets_it_go_on_in_their_own_name(self, ada: User) -> None:
@@ -295,7 +298,7 @@ class TestAChainOfStarts:
 
         assert [one.partition("-")[0] for one in started()] == ["ping", "pong", "ping", "pong"]
         assert flow(started()[-1]).metadata == {"start_chain": ["ping", "pong", "ping", "pong"]}
-        refused = told("ping")
+        refused = latest_event("ping")
         assert refused.name == "flow_start.refused"
         assert refused.data["reason"] == (
             "4 starts led to each other: it may go on for ever: ping → pong → ping → pong → ping"
@@ -331,7 +334,7 @@ class TestAChainOfStarts:
         # The flow, its child, and what the child's step started; its event starts nothing.
         assert len(started()) == 3
         assert flow("by-code").metadata == {"start_chain": ["gusts"]}
-        assert "it would go on for ever: gusts → gusts" in told().data["reason"]
+        assert "it would go on for ever: gusts → gusts" in latest_event().data["reason"]
 
     def test_begins_anew_with_an_event_from_outside(self, ada: User) -> None:
         declared_by(person(ada))

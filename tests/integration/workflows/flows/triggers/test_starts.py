@@ -244,12 +244,12 @@ class TestDeclaring:
         assert on_wind(labels={"a": "b"}, init={"calm": [False]}).version == 4
         starts.remove_start(name="gusts")
 
-        told = Entry.objects.filter(target_type="flow_start").order_by("id")
-        assert [one.action_name for one in told] == [
+        entries = Entry.objects.filter(target_type="flow_start").order_by("id")
+        assert [one.action_name for one in entries] == [
             *["flow_start.declare"] * 4,
             "flow_start.remove",
         ]
-        assert {one.principal_id for one in told} == {str(ada.pk)}
+        assert {one.principal_id for one in entries} == {str(ada.pk)}
         events = selectors.stream_events(("flow_start", "gusts"))
         assert [one.name for one in events] == [
             *["flow_start.declared"] * 4,

@@ -56,12 +56,12 @@ class TestParsing:
         )
 
     def test_reads_names_of_members_in_any_letter_case(self) -> None:
-        told = parsed(Type="subscribe", DATA={"Sub_ID": "x", "Event_Types": ["flow_failed"]})
+        frame = parsed(Type="subscribe", DATA={"Sub_ID": "x", "Event_Types": ["flow_failed"]})
 
-        assert told == parsed(
+        assert frame == parsed(
             type="subscribe", data={"sub_id": "x", "event_types": ["flow_failed"]}
         )
-        assert told is not None
+        assert frame is not None
 
     @pytest.mark.parametrize("paths", [None, [], [[]]])
     def test_takes_no_filter_for_its_own_three_kinds(self, paths: object) -> None:

@@ -187,8 +187,8 @@ class TestUndoing:
             for token in bench.tokens(step_id, WorkStatus.COMPENSATING):
                 bench.do(asked.SucceedCompensation(step_id=step_id, token=token))
 
-        told = [event.step_id for event in bench.events if isinstance(event, CompStarted)]
-        assert told == ["late", "late", "early", "early", "seats"]
+        compensated = [event.step_id for event in bench.events if isinstance(event, CompStarted)]
+        assert compensated == ["late", "late", "early", "early", "seats"]
 
     def test_what_a_list_has_done_that_is_skipped(self) -> None:
         bench = FlowBench(

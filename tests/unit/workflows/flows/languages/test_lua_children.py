@@ -128,10 +128,10 @@ class TestChildren:
         )
         assert worker.stdin is not None
         assert worker.stdout is not None
-        with worker.stdin as told, worker.stdout as said:
-            child = os.pidfd_open(int(said.readline()))
-            print("go on", file=told, flush=True)
-            assert said.readline() == "forked\n"
+        with worker.stdin as requests, worker.stdout as responses:
+            child = os.pidfd_open(int(responses.readline()))
+            print("go on", file=requests, flush=True)
+            assert responses.readline() == "forked\n"
 
         worker.kill()
         worker.wait()

@@ -1,4 +1,4 @@
-"""What is said at every address that takes something: bodies that get past their validation.
+"""What is sent to every address that takes something: bodies that get past their validation.
 
 And the rows that a walk finds at addresses with ids, so that a request comes to what it is about.
 """
@@ -86,7 +86,7 @@ def with_a_public_job() -> Iterator[None]:
 
 
 def bodies(world: World) -> dict[str, Any]:
-    """Return what to say, by method and route. What is not here needs nothing to be said."""
+    """Return bodies by method and route. What is not here needs none."""
     return {
         **_of_the_trade(world),
         **_of_money(world),
