@@ -4,10 +4,10 @@ import pytest
 
 from commerce.domain.refunds import RefundMethod
 from commerce.models import Booking, Invoice, Payment
-from commerce.services import invoices, refunds, vouchers
+from commerce.services import refunds, vouchers
 from ledger import boundaries
 from ledger.invariants.ownership import boundaries_hold
-from tests.integration.commerce.conftest import MakeBooking
+from tests.integration.commerce.conftest import MakeBooking, bill
 from tests.support.tampering import tamper
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,7 +29,7 @@ def history(confirmed: Booking, paid: Payment, make_booking: MakeBooking) -> Boo
         credit_note_id=note.pk,
     )
     other = make_booking(quantity=1)
-    invoices.issue_invoice(invoice_id=invoices.create_invoice(booking_id=other.pk).pk)
+    bill(other)
     return other
 
 

@@ -13,12 +13,13 @@ from commerce.domain.refunds import (
     SettlementWindowClosed,
 )
 from commerce.models import Booking, Capture, Invoice, Payment, PaymentMethod, Refund
-from commerce.services import invoices, payments, refunds
+from commerce.services import payments, refunds
 from commerce.services.refund_limits import CreditNoteOfAnotherInvoice, PaymentNotRefundable
 from commerce.services.refunds import ProviderEndsIt
 from events import selectors
 from ledger.models import Entry
 from tests.integration.commerce.acting import names_in, status_of, work_off, work_off_all
+from tests.integration.commerce.conftest import bill
 from tests.integration.commerce.peers import Peers
 from workflows.work.models import Work
 
@@ -153,9 +154,7 @@ class TestByHand:
             )
 
     def test_refuses_a_credit_note_of_another_invoice(self, paid: Payment) -> None:
-        other = invoices.issue_invoice(
-            invoice_id=invoices.create_invoice(booking_id=paid.invoice.booking_id).pk
-        )
+        other = bill(paid.invoice.booking)
         note = refunds.issue_credit_note(
             invoice_id=other.pk, amount_cents=5_000, currency="EUR", reason="Rain"
         )

@@ -20,7 +20,6 @@ from commerce.models import (
 from commerce.services import (
     bookings,
     deliveries,
-    invoices,
     payments,
     products,
     refunds,
@@ -34,7 +33,7 @@ from ledger.models import Entry, Mutation, ReversalStanding
 from ledger.reversing.previews import ReversalBlocked
 from ledger.services import reversals
 from tests.integration.commerce.acting import race, work_off
-from tests.integration.commerce.conftest import MakeBooking
+from tests.integration.commerce.conftest import MakeBooking, bill
 from tests.integration.commerce.peers import Peers
 from tests.integration.commerce.undoing import (
     entry_of,
@@ -52,9 +51,7 @@ class TestBookings:
     def test_a_confirmed_one_is_cancelled_on_the_terms_that_were_agreed(
         self, confirmed: Booking, slot: Slot
     ) -> None:
-        invoice = invoices.issue_invoice(
-            invoice_id=invoices.create_invoice(booking_id=confirmed.pk).pk
-        )
+        invoice = bill(confirmed)
         payment = payments.record_payment(
             invoice_id=invoice.pk, amount_cents=24_000, currency="EUR", method=PaymentMethod.CASH
         )

@@ -4,7 +4,7 @@ import pytest
 
 from commerce.domain.refunds import RefundMethod
 from commerce.models import Booking, Invoice, Payment, PaymentMethod
-from commerce.services import deliveries, invoices, payments, refunds, renditions
+from commerce.services import deliveries, payments, refunds, renditions
 from ledger.reversing.previews import Preview
 from tests.integration.commerce.acting import work_off
 from tests.integration.commerce.charging_back import note
@@ -102,9 +102,7 @@ class TestABooking:
     def test_gives_back_what_was_paid_for_it_alone(
         self, confirmed: Booking, make_booking: MakeBooking
     ) -> None:
-        invoice = invoices.issue_invoice(
-            invoice_id=invoices.create_invoice(booking_id=confirmed.pk).pk
-        )
+        invoice = bill(confirmed)
         mine = payments.record_payment(
             invoice_id=invoice.pk, amount_cents=1_000, currency="EUR", method=PaymentMethod.CASH
         )

@@ -3,16 +3,25 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from django.db import connection
 
-from events import bus, catalogue
+from events import bus, catalogue, recorder, store
+from events.domain.envelope import Category, Source
 from events.sourcing import executor
 from tests import tally
 
 T = TypeVar("T")
+AtOnce = Callable[[int, Callable[[int], Any]], list[Any]]
+STREAM = ("tally", "t1")
+
+
+def somebody_else_adds(number: int) -> None:
+    """Write the stream behind the back of this process's cache."""
+    drafts = [recorder.draft("tally.added", {"number": number}, default=Category.DOMAIN)]
+    store.append(STREAM, drafts, recorder.provenance_now(Source.SERVICE))
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from functools import partial
 from threading import Barrier, local
 from typing import Any
@@ -15,20 +14,11 @@ from events.models import Snapshot, StoredEvent
 from events.sourcing import executor, states
 from events.sourcing.executor import StreamBusy, execute, execute_in_transaction
 from tests import tally
+from tests.integration.events.conftest import STREAM, AtOnce, somebody_else_adds
 from tests.live import PATIENCE_S
 from tests.tally import LISTED, TALLY, Add, Close, Tally, TallyIsClosed
 
-STREAM = ("tally", "t1")
-
-AtOnce = Callable[[int, Callable[[int], Any]], list[Any]]
-
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def somebody_else_adds(number: int) -> None:
-    """Write the stream behind the back of this process's cache."""
-    drafts = [recorder.draft("tally.added", {"number": number}, default=Category.DOMAIN)]
-    store.append(STREAM, drafts, recorder.provenance_now(Source.SERVICE))
 
 
 class TestExecute:

@@ -1,29 +1,16 @@
 """A database that goes back under a running process: what it remembers is of another past."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from django.db import transaction
 
-from events import recorder, store, wire
-from events.domain.envelope import Category, Source
+from events import wire
 from events.domain.streams import key_of
 from events.sourcing import states
 from events.sourcing.executor import execute
+from tests.integration.events.conftest import STREAM, AtOnce, somebody_else_adds
 from tests.tally import TALLY, Add
 
-STREAM = ("tally", "t1")
-
-AtOnce = Callable[[int, Callable[[int], Any]], list[Any]]
-
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def somebody_else_adds(number: int) -> None:
-    """Write the stream behind the back of this process's cache."""
-    drafts = [recorder.draft("tally.added", {"number": number}, default=Category.DOMAIN)]
-    store.append(STREAM, drafts, recorder.provenance_now(Source.SERVICE))
 
 
 def lose_after(sequence: int) -> None:

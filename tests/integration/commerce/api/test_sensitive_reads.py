@@ -19,8 +19,7 @@ from django.test import Client
 from django.urls import URLPattern, path
 from pytest_django import Settings
 
-from commerce.models import Invoice
-from commerce.services import bookings, invoices, travellers
+from commerce.services import bookings, travellers
 from commerce.services.bookings import SeatRequest
 from config import urls
 from events.ids import new_id
@@ -32,7 +31,7 @@ from ledger.privacy import payloads, subjects
 from tests.integration.commerce.api import marked, requests, walk
 from tests.integration.commerce.api.marked import World
 from tests.integration.commerce.api.walk import Call
-from tests.integration.commerce.conftest import MakeBooking
+from tests.integration.commerce.conftest import MakeBooking, bill
 from tests.integration.ledger.conftest import client_with
 from tests.support.full_ledger import ledger_that_is_full
 from workflows.egress import client as egress
@@ -88,12 +87,10 @@ def world(
 ) -> Iterator[World]:
     settings.HTTP_ALLOW = ["127.0.0.0/8"]
     booking = make_booking(contact=marked.CONTACT)
-    draft = invoices.create_invoice(booking_id=booking.pk)
-    invoice: Invoice = invoices.issue_invoice(invoice_id=draft.pk)
     # Half of what a page of the admin takes is the list of all others beside it: names of
     # models only, which its front page shows as well.
     monkeypatch.setattr(admin.site, "enable_nav_sidebar", False)
-    yield marked.build(booking, invoice)
+    yield marked.build(booking, bill(booking))
     egress.forget_connections()
 
 

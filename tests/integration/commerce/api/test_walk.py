@@ -15,7 +15,6 @@ from guardian.shortcuts import assign_perm
 from pytest_django import Settings
 
 from commerce.models import Booking, Invoice, Product
-from commerce.services import invoices
 from ledger import capabilities
 from ledger.access.authority import AUTHENTICATED, PUBLIC
 from ledger.models import Entry
@@ -23,7 +22,7 @@ from tests.integration.commerce.api import marked, requests, walk
 from tests.integration.commerce.api.marked import World
 from tests.integration.commerce.api.test_sensitive_reads import Walker
 from tests.integration.commerce.api.walk import Call
-from tests.integration.commerce.conftest import MakeBooking
+from tests.integration.commerce.conftest import MakeBooking, bill
 from tests.integration.ledger.conftest import client_with, issue
 from workflows.egress import client as egress
 
@@ -36,9 +35,8 @@ DENIED = {401, 403, 404}
 def unfurnished(settings: Settings, make_booking: MakeBooking, peers: object) -> Iterator[World]:
     settings.HTTP_ALLOW = ["127.0.0.0/8"]
     booking = make_booking(contact=marked.CONTACT)
-    invoice = invoices.issue_invoice(invoice_id=invoices.create_invoice(booking_id=booking.pk).pk)
     with requests.with_a_public_job():
-        yield marked.build(booking, invoice)
+        yield marked.build(booking, bill(booking))
     egress.forget_connections()
 
 
@@ -103,9 +101,8 @@ class TestEveryAddress:
         self, world: World, make_booking: MakeBooking
     ) -> None:
         other = make_booking()
-        bill = invoices.issue_invoice(invoice_id=invoices.create_invoice(booking_id=other.pk).pk)
         partner = User.objects.create_user("partner")
-        own: dict[str, Booking | Invoice] = {"booking": other, "invoice": bill}
+        own: dict[str, Booking | Invoice] = {"booking": other, "invoice": bill(other)}
         for name, thing in own.items():
             for verb in ("view", "change"):
                 assign_perm(f"commerce.{verb}_{name}", partner, thing)
