@@ -11,10 +11,11 @@ from events import bus, doorbell
 from events.sourcing import states
 
 # The same cases in every run, however busy the machine is; a soak draws new ones, and more.
+# Of the faults put into the code on purpose that two hundred cases noticed, a hundred noticed all.
 settings.register_profile(
     "normal",
     derandomize=True,
-    max_examples=200,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from config.processes.parts import POOL_CHILDREN, WEBHOOK_THREADS, WEBHOOK_WORKER
 from config.processes.stack import Stack
-from config.testing.fixtures import migrated_state
+from config.testing.fixtures import migrated_state, started
 from tests.chaos.load import Integrator, eventually, settled
 from tests.peers import raw_peer
 
@@ -67,9 +67,17 @@ def send_to(client: httpx2.Client, url: str) -> str:
     return str(client.post(f"{subscribe(client, url)}/test", json={}).json()["id"])
 
 
-def test_hold_up_no_job(start_stack: Callable[..., Stack]) -> None:
-    stack = start_stack()
-    integrator = Integrator(stack)
+@pytest.fixture(scope="module")
+def daybook() -> Iterator[Stack]:
+    """A Daybook whose receivers hang in every test, and are let go at its end."""
+    with migrated_state() as state:
+        running = started(state)
+        yield running
+        running.stop()
+
+
+def test_hold_up_no_job(daybook: Stack) -> None:
+    stack, integrator = daybook, Integrator(daybook)
     with hanging(POOL_CHILDREN + 1) as receivers, stack.client() as client:
         works = [send_to(client, url) for url in receivers.urls]
         receivers.all_are_called()
@@ -98,10 +106,9 @@ def test_hold_up_jobs_that_wait_in_their_queue(one_queue: Stack) -> None:
     assert began_at > asked_at
 
 
-def test_never_hold_all_threads(start_stack: Callable[..., Stack]) -> None:
+def test_never_hold_all_threads(daybook: Stack) -> None:
     limit: int = settings.WEBHOOK_CALLS_PER_RECEIVER
-    stack = start_stack()
-    with busy() as slow, busy() as other, stack.client() as client:
+    with busy() as slow, busy() as other, daybook.client() as client:
         fill(client, slow.url)
         slow.has_had(limit)
 
@@ -111,8 +118,9 @@ def test_never_hold_all_threads(start_stack: Callable[..., Stack]) -> None:
     assert slow.most == limit < WEBHOOK_THREADS
 
 
-def test_hold_all_threads_without_a_limit(no_limit: Stack) -> None:
-    """Negative control."""
+def test_hold_all_threads_without_a_limit(start_stack: Callable[..., Stack]) -> None:
+    """Negative control: a receiver may have every thread."""
+    no_limit = start_stack(WEBHOOK_CALLS_PER_RECEIVER="1000")
     with busy() as slow, no_limit.client() as client:
         fill(client, slow.url)
         slow.has_had(WEBHOOK_THREADS)
@@ -166,16 +174,6 @@ def fill(client: httpx2.Client, url: str) -> None:
     where = subscribe(client, url)
     for _ in range(WEBHOOK_THREADS + 2):
         assert client.post(f"{where}/test", json={}).is_success
-
-
-@pytest.fixture
-def no_limit() -> Iterator[Stack]:
-    """A Daybook whose receivers may have every thread."""
-    with migrated_state() as state:
-        limit = {"WEBHOOK_CALLS_PER_RECEIVER": "1000"}
-        running = Stack.start(state, "--no-demo-data", environment=limit)
-        yield running
-        running.stop()
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """A dead letter is retried and discarded without a mouse."""
 
-import pytest
-
 from config.processes.stack import Stack
 from tests.e2e.browsing import IN_A_BROWSER, Browse, Visit, driver
 from tests.e2e.test_console import dead_letter
@@ -10,30 +8,25 @@ expect = driver().expect
 pytestmark = IN_A_BROWSER
 
 
-@pytest.mark.parametrize(
-    ("act", "message", "status"),
-    [
-        ("retry", "Taken up again.", None),
-        ("discard", "Put away for good.", "discarded"),
-    ],
-)
-def test_by_keyboard(
-    browse: Browse, stack: Stack, act: str, message: str, status: str | None
-) -> None:
-    job_id = dead_letter(stack)
+def test_by_keyboard(browse: Browse, stack: Stack) -> None:
     with browse() as tab:
         tab.log_in()
-        tab.open("/jobs?status=dead")
-        tab.tab_to(f"a[href='/jobs/{job_id}']")
-        tab.page.keyboard.press("Enter")
-        tab.page.wait_for_url(f"**/jobs/{job_id}")
+        for act, message, status in (
+            ("retry", "Taken up again.", None),
+            ("discard", "Put away for good.", "discarded"),
+        ):
+            job_id = dead_letter(stack)
+            tab.open("/jobs?status=dead")
+            tab.tab_to(f"a[href='/jobs/{job_id}']")
+            tab.page.keyboard.press("Enter")
+            tab.page.wait_for_url(f"**/jobs/{job_id}")
 
-        ask(tab, job_id, act)
+            ask(tab, job_id, act)
 
-        expect(tab.page.get_by_text(message)).to_be_visible()
-    [(found, reason)] = stack.sql("SELECT status, reason FROM work WHERE id = %s", job_id)
-    assert reason == "As agreed on the phone"
-    assert status in {None, found}
+            expect(tab.page.get_by_text(message)).to_be_visible()
+            [(found, reason)] = stack.sql("SELECT status, reason FROM work WHERE id = %s", job_id)
+            assert reason == "As agreed on the phone"
+            assert status in {None, found}
 
 
 def ask(tab: Visit, job_id: str, act: str) -> None:

@@ -101,7 +101,10 @@ class TestLoads:
             | st.integers(-(2**53) + 1, 2**53 - 1)
             | st.floats(allow_nan=False, allow_infinity=False)
             | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
-            lambda inner: st.lists(inner) | st.dictionaries(st.text("abc"), inner),
+            lambda inner: (
+                st.lists(inner, max_size=4) | st.dictionaries(st.text("abc", max_size=4), inner)
+            ),
+            max_leaves=12,
         )
     )
     def test_gives_back_whatever_json_can_say(self, value: object) -> None:
