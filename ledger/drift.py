@@ -19,12 +19,11 @@ from django.db.models.functions import Cast
 
 from events.domain.errors import Unavailable
 from ledger.accountable import TRIGGER_ON_RECORD
-from ledger.domain.action import Action, Kind, Status, Target
+from ledger.domain.action import EXECUTED, Action, Kind, Target
 from ledger.models import Entry
 from ledger.recording import recorded
 
 SAMPLE_IDS: Final = 20
-_EXECUTED: Final = [Status.SUCCEEDED.value, Status.REVERSED.value, Status.COMPENSATED.value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +218,7 @@ def _unmarked(check: DriftCheck, since: datetime | None) -> QuerySet[Model]:
 def _unseen(check: DriftCheck, since: datetime | None) -> QuerySet[Entry]:
     rows = check.rows().annotate(marked_as=Cast(check.mark.target_id, CharField()))
     claimed = Entry.objects.filter(
-        action_name__in=check.lasting, target_type=check.target_type, status__in=_EXECUTED
+        action_name__in=check.lasting, target_type=check.target_type, status__in=EXECUTED
     )
     if since is not None:
         claimed = claimed.filter(created_at__gte=since)
@@ -231,5 +230,5 @@ def _entries_of(mark: Mark, target_id: OuterRef) -> QuerySet[Entry]:
         target_type=mark.target_type,
         target_id=target_id,
         action_name__in=mark.actions,
-        status__in=_EXECUTED,
+        status__in=EXECUTED,
     )

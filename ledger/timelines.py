@@ -13,13 +13,12 @@ from uuid import UUID
 from django.db.models import Max, Q, QuerySet
 
 from events.ids import uuid_of
-from ledger.domain.action import Kind, Status, Target
+from ledger.domain.action import EXECUTED, Kind, Status, Target
 from ledger.domain.reversals import State
 from ledger.models import Entry, Sealed
 
 RELATED_MAX: Final = 500
 CHAIN_ENTRIES_MAX: Final = 50
-EXECUTED: Final = (Status.SUCCEEDED.value, Status.REVERSED.value, Status.COMPENSATED.value)
 
 Related = Callable[[str], Iterable[Target]]
 """Takes the id of a target; returns what belongs to it."""

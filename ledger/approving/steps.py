@@ -18,6 +18,7 @@ from ledger import capabilities, entries
 from ledger.access import delegations
 from ledger.domain import approval as rules
 from ledger.domain.action import (
+    EXECUTED,
     UNKNOWN_TARGET,
     Authority,
     Idempotency,
@@ -39,7 +40,6 @@ REQUEST: Final = "approval.request"
 EXPIRY: Final = Principal(kind=PrincipalKind.SYSTEM, id="approval-expiry")
 """Who ends what nobody has decided in time."""
 
-_DONE = [Status.SUCCEEDED.value, Status.REVERSED.value, Status.COMPENSATED.value]
 _DECISIONS = [Kind.APPROVE.value, Kind.REJECT.value]
 _STATUS_OF_ENTRY = {
     ApprovalStatus.APPROVED: Status.APPROVED,
@@ -97,7 +97,7 @@ def state_of(row: Approval) -> State:
 
 def execution_of(approval_id: UUID) -> Entry | None:
     """Return the entry of the execution under an approval; None if there is none yet."""
-    done = Entry.objects.filter(approval_id=approval_id, status__in=_DONE)
+    done = Entry.objects.filter(approval_id=approval_id, status__in=EXECUTED)
     return done.exclude(action_kind__in=_DECISIONS).first()
 
 

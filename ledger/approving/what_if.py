@@ -21,7 +21,7 @@ from events.domain.principal import PrincipalKind
 from ledger import capabilities
 from ledger.approving import conditions
 from ledger.domain import policy as policies
-from ledger.domain.action import Kind, Status
+from ledger.domain.action import EXECUTED, Kind, Status
 from ledger.domain.capability import Risk, covers
 from ledger.domain.policy import Circumstances, ConditionUnanswered, Demand, Policy, PolicyStatus
 from ledger.domain.reversals import ReversalKind
@@ -32,7 +32,6 @@ SECONDS_MAX: Final = 10.0
 DAYS_MAX: Final = 365
 SHOWN_MAX: Final = 50
 
-_DONE = [Status.SUCCEEDED.value, Status.REVERSED.value, Status.COMPENSATED.value]
 _NO_ACTIONS = [Kind.READ.value, Kind.APPROVE.value, Kind.REJECT.value]
 
 
@@ -185,10 +184,10 @@ def _entries(
 
 def _of_last(days: int) -> QuerySet[Entry]:
     since = timezone.now() - timedelta(days=days)
-    executed = Entry.objects.filter(status__in=_DONE, approval_id__isnull=False)
+    executed = Entry.objects.filter(status__in=EXECUTED, approval_id__isnull=False)
     return (
         Entry.objects.select_related("mutation")
-        .filter(occurred_at__gte=since, status__in=[*_DONE, Status.AWAITING_APPROVAL.value])
+        .filter(occurred_at__gte=since, status__in=[*EXECUTED, Status.AWAITING_APPROVAL.value])
         .exclude(action_kind__in=_NO_ACTIONS)
         # What was asked for and then done is one action.
         .exclude(

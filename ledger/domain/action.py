@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from events.domain.principal import Principal
@@ -56,6 +56,10 @@ class Status(StrEnum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     SUPERSEDED = "superseded"
+
+
+EXECUTED: Final = (Status.SUCCEEDED.value, Status.REVERSED.value, Status.COMPENSATED.value)
+"""What the entry of something says that was done, also to take something else back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from events.ids import new_id
 from events.tables import append_only
 from ledger.domain import sentences
 from ledger.domain.action import (
+    EXECUTED,
     NAME_CHARS_MAX,
     REASON_CHARS_MAX,
     SUMMARY_CHARS_MAX,
@@ -34,7 +35,6 @@ from ledger.domain.reversals import (
 )
 
 _ID_CHARS_MAX = 255
-_EXECUTED = [Status.SUCCEEDED.value, Status.REVERSED.value, Status.COMPENSATED.value]
 
 
 def one_of(field: str, values: Iterable[StrEnum], name: str) -> models.CheckConstraint:
@@ -157,7 +157,7 @@ class Entry(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["approval_id"],
-                condition=Q(status__in=_EXECUTED, approval_id__isnull=False)
+                condition=Q(status__in=list(EXECUTED), approval_id__isnull=False)
                 & ~Q(action_kind__in=[Kind.APPROVE.value, Kind.REJECT.value]),
                 name="ledger_approval_is_used_once",
             ),

@@ -16,7 +16,7 @@ from ledger.approving import demands
 from ledger.approving.demands import NeededApproval
 from ledger.domain import plans
 from ledger.domain import reversals as rules
-from ledger.domain.action import Kind, Status, Target
+from ledger.domain.action import EXECUTED, Kind, Target
 from ledger.domain.payload import PayloadKind
 from ledger.domain.plans import Effect, LaterAction, OriginalAction, Plan
 from ledger.domain.policy import PolicyMissing
@@ -40,8 +40,6 @@ from ledger.reversing.reversal_commands import FollowUp, Found, ReversalCommand
 
 LATER_MAX: Final = 50
 """So many later actions on the same target are looked at, the first ones first."""
-
-_DONE = (Status.SUCCEEDED.value, Status.REVERSED.value, Status.COMPENSATED.value)
 
 
 class EntryNotFound(NotFound):
@@ -193,7 +191,7 @@ def _refusal(
     begun: Preview, mutation: Mutation | None, asked: str, *, at: datetime
 ) -> ReversalRefused | None:
     entry, follow_ups = begun.entry, [each.name for each in begun.follow_ups]
-    if mutation is None or entry.status not in _DONE:
+    if mutation is None or entry.status not in EXECUTED:
         return ReversalMissingMutationDetail(entry.pk)
     if mutation.reversal_kind == ReversalKind.NONE:
         return ReversalNotReversible(entry.pk, why=mutation.reversal_why, follow_ups=follow_ups)
@@ -249,7 +247,7 @@ def _later(entry: Entry) -> list[Entry]:
     after = Entry.objects.filter(
         target_type=entry.target_type,
         target_id=entry.target_id,
-        status__in=_DONE,
+        status__in=EXECUTED,
         occurred_at__gte=entry.occurred_at,
     ).exclude(action_kind=Kind.READ.value)
     # What was undone again stands no more, and neither does what undid it.
