@@ -357,14 +357,12 @@ def public(view: _View) -> _View:
 
 
 def _of_request(request: Any) -> Caller:
-    user = request.user
-    agent_key = getattr(request, "auth", None)
-    if isinstance(agent_key, AgentKey):
-        return Caller(agent_key.delegation.root, agent_key=agent_key)
+    user, key = request.user, getattr(request, "auth", None)
+    if isinstance(key, AgentKey):
+        return Caller(key.delegation.root, agent_key=key)
     if not isinstance(user, User):
         # SimpleLazyObject passes isinstance for the class it wraps; AnonymousUser does not.
         return Caller(None)
-    key = getattr(request, "auth", None)
     if isinstance(key, ApiKey):
         return Caller(user, key=key)
     return Caller(user, session_key=request.session.session_key)

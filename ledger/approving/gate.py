@@ -255,12 +255,9 @@ def note_failure(action: Action, happened: EventContext, under: Presented, why: 
     if isinstance(why, NotFound | ApprovedActionRepeated):
         return
     row = Approval.objects.filter(pk=_id_of(under.approval_id)).first()
-    is_it = (
-        row is not None
-        and row.status == ApprovalStatus.APPROVED
-        and _is_of_the_same(row, action, happened)
-    )
-    if row is None or not is_it:
+    if row is None or row.status != ApprovalStatus.APPROVED:
+        return
+    if not _is_of_the_same(row, action, happened):
         return
     capability = capabilities.get(action.capability)
     entries.append(

@@ -181,8 +181,8 @@ def masked_text(text: str, sought: Sequence[str]) -> str:
     return text
 
 
-def without_needs(person: Person, needs: Mapping[str, Need]) -> Person:
-    """Return the person with what else needs some of their subjects."""
+def with_needs(person: Person, needs: Mapping[str, Need]) -> Person:
+    """Return the person with what else needs some of their subjects, and why."""
     return replace(person, needs={**person.needs, **needs})
 
 

@@ -25,7 +25,7 @@ from ledger.domain.erasure import (
     Person,
     lines_of,
     masked_text,
-    without_needs,
+    with_needs,
 )
 from ledger.domain.payload import RETENTIONS, Kept, PayloadKind, Redaction
 from ledger.erasing.searching import Search
@@ -217,7 +217,7 @@ def _person(subject: str, at: datetime) -> Person:
     check_holds(person.subjects)
     over = {s: n for s, n in person.needs.items() if n.until is not None and n.until <= at}
     left: dict[str, Need] = {s: n for s, n in person.needs.items() if s not in over}
-    return without_needs(replace(person, needs={}), left)
+    return with_needs(replace(person, needs={}), left)
 
 
 def _went_through(person: Person, proof: Proof | None, *, at: datetime) -> Certificate:

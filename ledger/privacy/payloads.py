@@ -19,7 +19,6 @@ from events.domain.errors import NotFound, Rejected
 from events.ids import new_id
 from ledger.domain.payload import (
     CONTENT_BYTES_MAX,
-    RETENTIONS,
     SALT_BYTES,
     Kept,
     PayloadKind,
@@ -175,7 +174,7 @@ def _prepared(entry_id: UUID, kept: Kept, at: datetime) -> Prepared:
             "digest": commitment(salt, content),
             "content": stored,
             "key_id": key_id,
-            "expires_at": at + RETENTIONS[kept.retention.name].keeps,
+            "expires_at": at + kept.retention.keeps,
         }
     )
 

@@ -96,7 +96,7 @@ def request_approval(
     says who decides and for how long; `ttl` may only shorten it, `quorum` only raise it.
 
     The decision arrives as an event of stream `("approval", <id>)`, in the transaction that
-    makes it: `ledger.approval.decided` (`status` is `approved` or `record_denial`),
+    makes it: `ledger.approval.decided` (`status` is `approved` or `denied`),
     `ledger.approval.expired`, `.cancelled` or `.superseded`. Its data names `approvalId`,
     `status`, `targetType`, `targetId` and your `reference`. Whoever must not miss it promotes
     `ledger.approval.*` (`workflows.work.promotion.durable_subscriber`) and is called at least
@@ -317,7 +317,7 @@ def _decide(row: Approval, who: Decider, decision: Decision, comment: str) -> No
         entry_id=entry_id,
     )
     agreed = len(after.approved_by)
-    summary = f"{agreed} of {row.quorum} people agree." if agreed else "Denied."
+    summary = f"{agreed} of {row.quorum} people agree."
     if after.status is ApprovalStatus.PENDING:
         steps.hand_back(row)
         steps.note(

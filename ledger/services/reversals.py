@@ -215,12 +215,13 @@ def _run(preview: Preview) -> UUID:
 
 
 def _note_failure(preview: Preview, reason: str, error: Exception) -> None:
-    is_refusal = isinstance(error, DomainError)
-    if not isinstance(error, Rejected | Conflict | Unavailable) and is_refusal:
-        return
+    code = "internal_error"
+    if isinstance(error, DomainError):
+        if not isinstance(error, Rejected | Conflict | Unavailable):
+            return  # It was not attempted: the request makes no sense.
+        code = error.code
     assert preview.command is not None
     action = _action("reversal.execute", preview.entry, reason=reason)
-    code = error.code if isinstance(error, DomainError) else "internal_error"
     with context.caused_by(str(preview.entry.pk)):
         recording.record_step(
             action,

@@ -16,7 +16,7 @@ from ledger.domain.erasure import (
     lines_of,
     masked_text,
     masked_value,
-    without_needs,
+    with_needs,
 )
 
 LATER = datetime(2036, 1, 1, tzinfo=UTC)
@@ -108,8 +108,8 @@ GONE = Finding(means=Means.DELETED, rows=1)
 class TestThePerson:
     def test_is_named_by_whom_was_asked_for_and_goes_where_nothing_needs_them(self) -> None:
         person = Person(subjects=("traveller/1", "traveller/2", "contact/3"))
-        needed = without_needs(person, {"traveller/2": Need(because="A booking.")})
-        both = without_needs(needed, {"contact/3": Need(because="An invoice.", until=LATER)})
+        needed = with_needs(person, {"traveller/2": Need(because="A booking.")})
+        both = with_needs(needed, {"contact/3": Need(because="An invoice.", until=LATER)})
 
         assert (person.subject, person.going) == ("traveller/1", person.subjects)
         assert both.going == ("traveller/1",)
@@ -127,8 +127,8 @@ class TestThePerson:
     def test_is_not_searched_for_while_it_is_not_known_how_long_they_are_needed(self) -> None:
         person = Person(subjects=("traveller/1",), values=frozenset({"Lovelace"}))
 
-        until = without_needs(person, {"traveller/1": Need(because="-", until=LATER)})
-        for_ever = without_needs(person, {"traveller/1": Need(because="-")})
+        until = with_needs(person, {"traveller/1": Need(because="-", until=LATER)})
+        for_ever = with_needs(person, {"traveller/1": Need(because="-")})
 
         assert (until.sought, for_ever.sought) == (("Lovelace",), ())
 
