@@ -68,7 +68,9 @@ class durable(Atomic):  # noqa: N801 - used as a function.
 
     def __enter__(self) -> None:
         db = wire.connection()
-        if _is_ready(db):
+        # The log shows BEGIN and COMMIT, which Django writes there.
+        self._is_logged = db.queries_logged
+        if not self._is_logged and _is_ready(db):
             db.commit_on_exit, db.needs_rollback = True, False
             db.in_atomic_block, db.autocommit = True, False
             db.connection._autocommit = False  # noqa: SLF001 - what psycopg does there if idle.
@@ -94,12 +96,12 @@ class durable(Atomic):  # noqa: N801 - used as a function.
     def _is_over(self, db: BaseDatabaseWrapper) -> bool:
         """Return whether this is the outermost block, and its transaction has committed."""
         return (
-            db.atomic_blocks == [self]
+            not self._is_logged
+            and db.atomic_blocks == [self]
             and db.connection is self._raw
             and self._raw.pgconn.transaction_status == TransactionStatus.IDLE
             and db.commit_on_exit
             and not db.needs_rollback
-            and not db.queries_logged
         )
 
 
@@ -111,6 +113,4 @@ def _is_ready(db: BaseDatabaseWrapper) -> bool:
         and db.autocommit
         and (db.health_check_done or not db.health_check_enabled)  # type: ignore[attr-defined]
         and db.connection.pgconn.transaction_status == TransactionStatus.IDLE
-        # The log of queries shows BEGIN and COMMIT, which Django writes there.
-        and not db.queries_logged
     )
