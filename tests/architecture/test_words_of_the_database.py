@@ -62,6 +62,7 @@ SOME: dict[str, list[Iterable[StrEnum]]] = {
     "ledger_demand_entry_of_approval": [DONE],
     "ledger_entry_keeps_its_rules": [
         {risk for risk in Risk if risk.is_grave},
+        {risk for risk in Risk if risk.is_grave},
         {Kind.CREATE, Kind.UPDATE, Kind.DELETE},
         {risk for risk in Risk if risk.is_grave},
         DONE,

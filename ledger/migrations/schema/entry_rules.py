@@ -44,9 +44,8 @@ _OF_A_CHANGE = ", ".join(
     "NEW.id" if name == "entry_id" else f"NEW.{name}" for name in CHANGE.columns
 )
 
-# The change comes before its entry, so that it can be looked for at once. What is undone is there
-# before the row is: so the graph of reversals has no cycle.
-ENTRY_THEN = f"""
+# What is undone is there before the row is: so the graph of reversals has no cycle.
+OF_A_CHANGE_THEN = f"""
   broken := ledger_mutation_broken_rule({_OF_A_CHANGE});
   IF broken IS NOT NULL THEN
     RAISE EXCEPTION 'new row for relation "ledger_entry" violates check constraint "%"', broken
@@ -69,7 +68,10 @@ ENTRY_THEN = f"""
               CONSTRAINT = 'ledger_reversal_has_an_original';
     END IF;
   END IF;
+"""
 
+# The change comes before its entry, so that it can be looked for at once.
+OF_ITS_TRUTH_THEN = """
   -- Before the row is there: so what undoes and what amends has no cycle.
   IF NEW.amends_id IS NOT NULL THEN
     IF NOT EXISTS (SELECT FROM ledger_entry WHERE id = NEW.amends_id) THEN
@@ -113,8 +115,12 @@ ENTRY_THEN = f"""
               CONSTRAINT = 'ledger_execution_is_approved';
     END IF;
   END IF;
-  INSERT INTO ledger_unsealed (entry_id) VALUES (NEW.id);
 """
+
+TO_BE_SEALED_THEN = """  INSERT INTO ledger_unsealed (entry_id) VALUES (NEW.id);
+"""
+
+ENTRY_THEN = f"{OF_A_CHANGE_THEN}{OF_ITS_TRUTH_THEN}{TO_BE_SEALED_THEN}"
 
 ENTRY = RulesOnInsert(
     "ledger_entry",

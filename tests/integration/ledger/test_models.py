@@ -1,11 +1,12 @@
 """What the tables of the ledger refuse by themselves."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from events import context
@@ -84,3 +85,30 @@ class TestEntry:
 
         with pytest.raises(IntegrityError, match=rule):
             entry.save(force_insert=True)
+
+    @pytest.mark.parametrize(
+        ("change", "rule"),
+        [
+            ({"reversal_kind": "odd"}, "ledger_mutation_reversal_is_known"),
+            ({"reversal_command_id": "note.drop"}, "ledger_mutation_names_what_undoes_it"),
+            ({"reversal_amount_cents": 0}, "ledger_mutation_declared_amount_is_positive"),
+            ({"reverses_id": str(new_id())}, "ledger_reversal_step_has_an_original"),
+            ({"reversal_step": "begun"}, "ledger_reversal_step_has_an_original"),
+            ({"reversal_number": 1}, "ledger_reversal_step_has_an_original"),
+            ({"reversal_outcome": "full"}, "ledger_reversal_outcome_fits_its_step"),
+            ({"reversed_cents": -1}, "ledger_reversed_amount_is_not_negative"),
+            ({"reversal_command_version": 0}, "ledger_reversal_version_starts_at_one"),
+        ],
+        ids=lambda each: next(iter(each)) if isinstance(each, dict) else each,
+    )
+    def test_refuses_a_change_that_breaks_a_rule_in_one_column_alone(
+        self, entry: Entry, change: dict[str, Any], rule: str
+    ) -> None:
+        row = json.dumps({"id": str(new_id()), **change})
+
+        with pytest.raises(IntegrityError, match=rule), connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO ledger_entry"
+                " SELECT (jsonb_populate_record(e, %s::jsonb)).* FROM ledger_entry e",
+                [row],
+            )
