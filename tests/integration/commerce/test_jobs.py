@@ -27,6 +27,16 @@ def run(kind: str) -> object:
     return work_selectors.result_of(Work.objects.get(pk=ref.id))
 
 
+def broken_copy_of(booking: Booking) -> Booking:
+    """Return a booking of which no event tells, as only a database edited by hand has it."""
+    broken = Booking.objects.get(pk=booking.pk)
+    broken.pk = new_id()
+    broken.number = f"BK-{broken.pk.hex[-12:]}"
+    broken.hold_expires_at = timezone.now() + timedelta(minutes=1)
+    broken.save(force_insert=True)
+    return broken
+
+
 class TestExpireHolds:
     def test_gives_up_what_is_over_and_nothing_else(
         self, make_booking: MakeBooking, slot: Slot
@@ -53,11 +63,7 @@ class TestExpireHolds:
     ) -> None:
         over = make_booking()
         bookings.hold_booking(booking_id=over.pk, until=timezone.now() + timedelta(minutes=2))
-        # As only a database that was edited by hand has it: no event tells of this one.
-        broken = Booking.objects.get(pk=over.pk)
-        broken.pk, broken.number = new_id(), "BK-BROKEN"
-        broken.hold_expires_at = timezone.now() + timedelta(minutes=1)
-        broken.save(force_insert=True)
+        broken = broken_copy_of(over)
 
         with time_machine.travel(timezone.now() + timedelta(hours=1)):
             assert run(timetable.EXPIRE_HOLDS) is None
@@ -65,6 +71,25 @@ class TestExpireHolds:
         assert Booking.objects.get(pk=over.pk).status == "expired"
         failed = Work.objects.get(kind=timetable.EXPIRE_HOLDS)
         assert (failed.status, str(broken.pk) in failed.last_error) == ("dead", True)
+
+    def test_gives_up_when_one_after_the_other_fails(
+        self,
+        make_booking: MakeBooking,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        monkeypatch.setattr(jobs, "FAILURES_MAX", 2)
+        over = make_booking()
+        bookings.hold_booking(booking_id=over.pk, until=timezone.now() + timedelta(minutes=2))
+        for _ in range(3):
+            broken_copy_of(over)
+
+        with time_machine.travel(timezone.now() + timedelta(hours=1)):
+            assert run(timetable.EXPIRE_HOLDS) is None
+
+        passed_over = [each for each in caplog.messages if each == "A row was passed over."]
+        assert len(passed_over) == 2
+        assert Booking.objects.get(pk=over.pk).status == "on_hold"
 
 
 class TestMarkOverdue:
