@@ -331,18 +331,29 @@ class StepDecisions:
                 step_id=step_id,
                 reason=reason,
                 entry_id=entry_id,
-                inputs=inputs,
+                inputs=self._as_far_as_recordable(inputs),
                 unsatisfied=unsatisfied,
             )
         )
 
     def fail_step(self, step_id: str, error: str, inputs: Mapping[str, Any] | None) -> None:
+        error = storable(error)
         self.raise_event(
             happened.StepFailed(
-                at=self.world.at, step_id=step_id, error=storable(error), inputs=inputs
+                at=self.world.at,
+                step_id=step_id,
+                error=error,
+                inputs=self._as_far_as_recordable(inputs, error),
             )
         )
         self.compensate_step(self.flow.step(step_id))
+
+    def _as_far_as_recordable(
+        self, inputs: Mapping[str, Any] | None, error: str = ""
+    ) -> Mapping[str, Any] | None:
+        # Each is on record by itself: all that is lost is the list of them.
+        is_too_much = inputs and self.world.why_unrecordable({"inputs": inputs, "error": error})
+        return None if is_too_much else inputs
 
     def compensate_step(self, step: Step) -> None:
         """Begin the compensation of every succeeded item of a step."""

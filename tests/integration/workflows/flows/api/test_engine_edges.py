@@ -73,24 +73,6 @@ class TestAnswersOfSteps:
         assert b'"value":12345678901234567000' in Client().get("/engine/flow/many").content
         assert b'"out":12345678901234567000' in Client().get("/engine/flow/many/events").content
 
-    def test_that_are_more_than_one_event_carries_together_fail_their_step(
-        self, peer: StepServer
-    ) -> None:
-        called(
-            peer,
-            {"out": "x" * 400_000},
-            attributes={
-                "each": {"role": "required", "required": {"for_each": True}},
-                "out": {"role": "output"},
-            },
-        )
-        started("much", "call", each=[[1, 2, 3]])
-
-        work_off()
-
-        assert flow("much").is_over
-        assert flow("much").error.startswith("step call failed: values cannot be recorded\n")
-
     def test_whose_errors_are_unreadable_are_told_as_far_as_they_can_be(
         self, peer: StepServer
     ) -> None:
