@@ -125,7 +125,7 @@ class StepDecisions:
         if remembered is not None:
             self.succeed_item(step, item.token, remembered)
             return
-        if step.type == StepType.APPROVAL and (why_not := self.world.why_not_ask(step)):
+        if step.type == StepType.APPROVAL and (why_not := self.world.why_not_ask(step, inputs)):
             # No request exists, and none can be made: the item does not begin.
             self.fail_item(step, item.token, why_not)
             return

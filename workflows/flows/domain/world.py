@@ -50,9 +50,9 @@ class World:
     """`at` is now; `secret` makes this decision's tokens and is never recorded.
 
     `is_healthy(step)` says whether a worker may run it, `remembered(step, inputs)` what a
-    memoizable step once answered, `why_not_ask(step)` why nobody can be asked to approve it
-    (empty if somebody can), `why_unrecordable(values)` why no event can carry them (likewise),
-    `inline_max` how many scripts one decision may run.
+    memoizable step once answered, `why_not_ask(step, inputs)` why nobody can be asked to
+    approve it (empty if somebody can), `why_unrecordable(values)` why no event can carry them
+    (likewise), `inline_max` how many scripts one decision may run.
     """
 
     at: datetime
@@ -63,7 +63,7 @@ class World:
     remembered: Callable[[Step, Mapping[str, Any]], Mapping[str, Any] | None] = (
         lambda _step, _inputs: None
     )
-    why_not_ask: Callable[[Step], str] = lambda _step: ""
+    why_not_ask: Callable[[Step, Mapping[str, Any]], str] = lambda _step, _inputs: ""
     why_unrecordable: Callable[[Mapping[str, Any]], str] = recordable
     inline_max: int = 200
 

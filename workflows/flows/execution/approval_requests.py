@@ -6,7 +6,7 @@ approval to its item; `flows_awaitedapproval` says who still waits. The stream o
 locked before that of an approval, here and everywhere.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
@@ -14,9 +14,11 @@ from typing import Any, Final
 from django.db import transaction
 
 from events import context, failpoints
+from events.domain.canonical import canonical
 from events.failpoints import failpoint
 from ledger import selectors as ledger
 from ledger.domain.capability import Risk
+from ledger.domain.payload import CONTENT_BYTES_MAX
 from ledger.services import approvals
 from ledger.services.approvals import Subject
 from workflows.flows.domain import ids
@@ -53,12 +55,28 @@ def demand_transaction() -> None:
         raise TransactionNeeded
 
 
-def why_not_ask(step: Step) -> str:
-    """Return why approval of a step cannot be requested now; empty if it can."""
+def why_not_ask(step: Step, inputs: Mapping[str, Any] | None = None) -> str:
+    """Return why approval of a step cannot be requested now; empty if it can.
+
+    Without `inputs`, as far as can be said before they are there.
+    """
     policy = _policy_of(step)
-    if ledger.is_policy_in_force(policy):
-        return ""
-    return f"no approval policy {policy} is in force"
+    if not ledger.is_policy_in_force(policy):
+        return f"no approval policy {policy} is in force"
+    if inputs is not None and _is_too_large(_details(step, inputs)):
+        return f"no more than {CONTENT_BYTES_MAX} bytes of inputs can be shown to who approves"
+    return ""
+
+
+def _details(step: Step, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {"step": step.id, "inputs": dict(inputs)}
+
+
+def _is_too_large(details: Any) -> bool:
+    try:
+        return len(canonical(details)) > CONTENT_BYTES_MAX
+    except (TypeError, ValueError):
+        return False  # No JSON: the events that were to carry it say so.
 
 
 def act(flow: Flow, effects: Sequence[Effect]) -> None:
@@ -124,7 +142,7 @@ def _requested(flow: Flow, step: Step, item: WorkItem) -> Any:
         title=asks.get("title") or f"{step.name} of flow {flow.id}",
         reference=reference_of(item.token),
         reason=asks.get("reason", ""),
-        details={"step": step.id, "inputs": item_inputs(flow.executions[step.id], item)},
+        details=_details(step, item_inputs(flow.executions[step.id], item)),
         risk=Risk(asks.get("risk") or Risk.MEDIUM),
     )
     ttl_ms = asks.get("ttl_ms")

@@ -45,6 +45,26 @@ def test_shows_that_a_title_made_of_long_names_is_cut() -> None:
     assert asked().title == "x" * 199 + "…"
 
 
+def test_of_more_than_can_be_shown_fails_and_leaves_what_came_before_on_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    register()
+    large_amount = {"amount": "x" * 300_000}
+    monkeypatch.setitem(callables._registered, "large", lambda _inputs: large_amount)
+    large = {"id": "large", "name": "Large", "type": "python", "python": {"callable": "large"}}
+    gives = {"attributes": {"amount": {"role": "output"}}}
+    services.register_step(step=step_from_json({**large, **gives}))
+    services.start_flow(flow_id="trip", goals=["sign"], init={})
+
+    work_off()
+
+    assert flow("trip").error == (
+        "step sign failed: no more than 262144 bytes of inputs can be shown to who approves"
+    )
+    assert flow("trip").executions["large"].status == "completed"
+    assert not Approval.objects.exists()
+
+
 def test_asks_as_the_flow_and_names_run_and_step(ada: User) -> None:
     register(title="Sign the contract", reason="It is a lot.", risk="high")
 
