@@ -1,12 +1,14 @@
 """Agents and delegations in the admin: created, stopped and revoked through services only."""
 
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.widgets import AdminSplitDateTime, AdminTextareaWidget
 from django.db.models import DateTimeField, ForeignKey, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
@@ -64,6 +66,18 @@ class AgentAdmin(_MadeByServices):
         if authority.holds(request, "agent.stop"):
             return super().get_queryset(request)
         return selectors.agents_visible_to(authority.caller_of(request))
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list, or carry out an action. No row has to be chosen for the kill switch."""
+        is_of_all = request.POST.get("action") in {"stop_all", "resume_all"}
+        if is_of_all and not request.POST.getlist(ACTION_CHECKBOX_NAME):
+            # Django does nothing without a choice; the actions of all look at none.
+            chosen = request.POST.copy()
+            chosen[ACTION_CHECKBOX_NAME] = str(UUID(int=0))
+            request.POST = chosen  # type: ignore[assignment]  # The stubs know of one kind.
+        return super().changelist_view(request, extra_context)
 
     def get_fields(self, request: HttpRequest, obj: Agent | None = None) -> Any:
         made = ["id", "owner", "created_at", "stopped_at"] if obj else []

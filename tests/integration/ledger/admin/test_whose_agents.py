@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from ledger.models import AgentKey, Delegation
+from ledger.models import AgentKey, AgentSwitch, Delegation
 from tests.integration.ledger.agents import an_agent, delegated, key_of
 from tests.integration.ledger.conftest import grant
 
@@ -65,6 +65,18 @@ class TestWhatIsSomebodyElses:
         theirs.agent.refresh_from_db()
         assert theirs.agent.stopped_at is not None
         assert seen(staff) == [True, False, False]
+
+
+def test_the_kill_switch_takes_no_choice_of_agents(alice: User, staff: Client) -> None:
+    grant(alice, "agent.read", "agent.stop", "agent.administer")
+    an_agent(alice)
+
+    said = staff.post(AGENTS, {"action": "stop_all", "index": "0"}, follow=True).text
+    assert "stopped until the kill switch is taken off" in said
+    assert AgentSwitch.objects.exists()
+
+    staff.post(AGENTS, {"action": "resume_all", "index": "0"})
+    assert not AgentSwitch.objects.exists()
 
 
 def test_a_delegation_begins_at_once_if_no_start_is_given(alice: User, staff: Client) -> None:
