@@ -15,12 +15,13 @@ _OF_THE_SYSTEM: Final = {str(SYSTEM): "Daybook itself"}
 def names_of(written: Iterable[str]) -> dict[str, str]:
     """Return what to call each of these principals; itself if no person stands behind it."""
     acting = {one: Principal.parse(one) for one in set(written)}
-    humans = {one: principals.human_of(principal) for one, principal in acting.items()}
-    users = User.objects.in_bulk([human for human in humans.values() if human and human.isdigit()])
+    humans = principals.humans_of(acting.values())
+    ids = {human for human in humans.values() if human is not None and human.isdecimal()}
+    users = {str(user.pk): user for user in User.objects.filter(pk__in=ids)}
     programs = _programs(acting.values())
     return {
-        one: _name(one, programs.get(acting[one]), users.get(int(human or 0)))
-        for one, human in humans.items()
+        one: _name(one, programs.get(principal), users.get(humans[principal] or ""))
+        for one, principal in acting.items()
     }
 
 

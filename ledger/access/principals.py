@@ -3,10 +3,10 @@
 Four-eyes rules count people: a key or an agent counts as its owner.
 """
 
-from collections.abc import Callable
-from uuid import UUID
+from collections.abc import Callable, Collection
 
 from events.domain.principal import Principal, PrincipalKind
+from events.ids import uuid_of
 from ledger.models import Agent, ApiKey
 
 Starter = Callable[[str], Principal | None]
@@ -30,23 +30,41 @@ def human_of(principal: Principal) -> str | None:
     None for the system and the anonymous: no human asked through them. Also for a key that
     never was, and for a workflow that no human started.
     """
+    return humans_of([principal])[principal]
+
+
+def humans_of(many: Collection[Principal]) -> dict[Principal, str | None]:
+    """Return of each what `human_of` does: all keys in one query, and all agents."""
+    owners = {
+        # Also of a key that has ended: what it asked for, its owner still asked for.
+        PrincipalKind.API_KEY: _owners_of_keys(_ids(many, PrincipalKind.API_KEY)),
+        PrincipalKind.AGENT: _owners_of_agents(_ids(many, PrincipalKind.AGENT)),
+    }
+    return {
+        each: owners[each.kind].get(each.id) if each.kind in owners else _human_behind(each)
+        for each in many
+    }
+
+
+def _ids(many: Collection[Principal], kind: PrincipalKind) -> set[str]:
+    return {each.id for each in many if each.kind is kind}
+
+
+def _human_behind(principal: Principal) -> str | None:
     if principal.kind is PrincipalKind.USER:
         return principal.id
-    if principal.kind is PrincipalKind.API_KEY:
-        # Also of a key that has ended: what it asked for, its owner still asked for.
-        owner = ApiKey.objects.filter(prefix=principal.id).values_list("owner_id", flat=True)
-        return next((str(owner_id) for owner_id in owner), None)
-    if principal.kind is PrincipalKind.AGENT:
-        return _owner_of_agent(principal.id)
     starter = _starters.get(principal.kind)
     before = starter(principal.id) if starter else None
     return human_of(before) if before is not None else None
 
 
-def _owner_of_agent(agent_id: str) -> str | None:
+def _owners_of_keys(prefixes: Collection[str]) -> dict[str, str]:
+    keys = ApiKey.objects.filter(prefix__in=prefixes)
+    return {prefix: str(owner) for prefix, owner in keys.values_list("prefix", "owner_id")}
+
+
+def _owners_of_agents(ids: Collection[str]) -> dict[str, str]:
     # The owner of an agent is the root of every delegation to it: the tables see to that.
-    try:
-        found = Agent.objects.filter(pk=UUID(agent_id)).values_list("owner_id", flat=True).first()
-    except ValueError:
-        return None
-    return None if found is None else str(found)
+    agents = Agent.objects.filter(pk__in=[id_ for each in ids if (id_ := uuid_of(each))])
+    found = {str(pk): str(owner) for pk, owner in agents.values_list("pk", "owner_id")}
+    return {each: found[str(id_)] for each in ids if str(id_ := uuid_of(each)) in found}
