@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from types import ModuleType
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, LiteralString, NamedTuple, TypeVar, cast
 
 import orjson
 
@@ -84,8 +84,24 @@ def load_with_tail(
 
     Without a snapshot they are all events. None if the snapshot belongs to another history.
     """
-    asked = {"stream": key_of(stream), "code": code_of(aggregate), "limit": store.CHUNK_EVENTS}
-    rows = wire.fetch(_LOAD_WITH_TAIL, asked)
+    return loaded(stream, wire.fetch(*loading(aggregate, "%(stream)s", stream=key_of(stream))))
+
+
+def loading(
+    aggregate: Aggregate[Any, Any, Any], key: LiteralString, **params: object
+) -> wire.Statement:
+    """Return what reads what `loaded` makes of it, of the stream whose key is the expression `key`.
+
+    `params` are those of the expression.
+    """
+    asked = {"code": code_of(aggregate), "limit": store.CHUNK_EVENTS, **params}
+    return _LOAD_WITH_TAIL.replace("%(stream)s", key), asked
+
+
+def loaded(
+    stream: Stream, rows: list[wire.Row]
+) -> tuple[Snapshot | None, Iterator[Recorded]] | None:
+    """Return what `load_with_tail` does of the rows that were read."""
     if not rows or rows[0][0] is None:
         return None, _tail(stream, rows)
     if rows[0][:2] != rows[0][3:5]:

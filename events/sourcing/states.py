@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import orjson
 
@@ -124,6 +124,36 @@ def remember(aggregate: Aggregate[S, Any, Any], stream: Stream, at: Reached[S]) 
     _cache.put(aggregate, stream, at)
 
 
+def remember_loaded(
+    aggregate: Aggregate[S, Any, Any], stream: Stream, rows: list[wire.Row]
+) -> bool:
+    """Cache the state that rows of `snapshots.loading` say. Return False if they say none.
+
+    They have committed: whoever read them is not in a transaction.
+    """
+    known = _cache.get(aggregate, stream)
+    tail = None if known is None else _tail_after(known, rows)
+    if known is not None and tail is not None:
+        reached: Reached[S] | None = replayed(aggregate, iter(tail), stream, base=known)
+    else:
+        reached = _folded(aggregate, stream, snapshots.loaded(stream, rows))
+    if reached is None or not reached.sequence:
+        return False
+    _cache.put(aggregate, stream, reached)
+    return True
+
+
+def _tail_after(known: Reached[Any], rows: list[wire.Row]) -> list[store.Recorded] | None:
+    """Return the events after `known`; None if the rows are not those of its past, or not all."""
+    if len(rows) >= store.CHUNK_EVENTS:
+        return None
+    recorded = [cast("store.Recorded", row[3:]) for row in rows]
+    place = next((nth for nth, each in enumerate(recorded) if each[0] == known.sequence), None)
+    if place is None or recorded[place][1] != known.event_id:
+        return None
+    return recorded[place + 1 :]
+
+
 def mark_contended(stream: Stream) -> None:
     """Note that others write this stream: for a while it pays to take its lock before deciding."""
     if len(_contended_until) >= CACHED_STREAMS_MAX:
@@ -193,7 +223,14 @@ def snapshotted(
 
 def _loaded(aggregate: Aggregate[S, Any, Any], stream: Stream) -> Reached[S] | None:
     """Fold what came after the snapshot; None when that is not of this stream's past."""
-    found = snapshots.load_with_tail(aggregate, stream)
+    return _folded(aggregate, stream, snapshots.load_with_tail(aggregate, stream))
+
+
+def _folded(
+    aggregate: Aggregate[S, Any, Any],
+    stream: Stream,
+    found: tuple[Snapshot | None, Iterator[store.Recorded]] | None,
+) -> Reached[S] | None:
     if found is None:
         return None
     snapshot, tail = found

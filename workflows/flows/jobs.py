@@ -19,7 +19,7 @@ from workflows.flows.domain.flow import NO_LONGER_AWAITED, Flow, WorkItem, WorkS
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import Effect, Step, StepType
 from workflows.flows.domain.work_items import invocation_inputs, item_inputs
-from workflows.flows.execution import engine, memoization
+from workflows.flows.execution import engine, memoization, reading
 from workflows.flows.languages import LANGUAGES
 from workflows.flows.languages.lua import LuaStarved
 from workflows.flows.steps import (
@@ -59,7 +59,12 @@ _CALL_TIMEOUT_S = 3_600
 _NO_ROOM_S = 0.25
 
 _flow_job = partial(
-    job, capability="flow.start", retry=_OURS, crash_budget=_CRASHES_MAX, part_of="a flow"
+    job,
+    capability="flow.start",
+    retry=_OURS,
+    crash_budget=_CRASHES_MAX,
+    part_of="a flow",
+    reads=reading.flow_of,
 )
 
 
@@ -334,7 +339,7 @@ def check_health(claim: Claim) -> dict[str, int]:
 
 
 def _item(claim: Claim) -> tuple[Flow, Step, WorkItem]:
-    known = engine.flow_last_seen if claim.is_handed_over else engine.flow
+    known = engine.flow_last_seen if reading.is_known(claim) else engine.flow
     flow = known(claim.input["flow_id"])
     assert flow is not None, "a row of work is made with its flow"
     step = flow.step(claim.input["step_id"])

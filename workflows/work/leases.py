@@ -24,8 +24,20 @@ LONGEST_S = 600.0
 
 def claim(ids: Iterable[UUID], *, worker: str, kinds: Sequence[str]) -> list[Claim]:
     """Take those of `ids` that wait, are due, and are of `kinds`; the others are not ours."""
+    return claim_reading(ids, worker=worker, kinds=kinds)[0]
+
+
+def claim_reading(
+    ids: Iterable[UUID],
+    *,
+    worker: str,
+    kinds: Sequence[str],
+    along: Sequence[wire.Statement] = (),
+) -> tuple[list[Claim], list[list[wire.Row]]]:
+    """Claim as `claim` does, and return the rows of statements that share its round trip."""
     params = {"ids": list(ids), "kinds": list(kinds), "worker": worker, "lease_s": _lease_s()}
-    return [_claim(row) for row in wire.fetch(statements.CLAIM, params)]
+    rows, *read = wire.fetch_all([(statements.CLAIM, params), *along])
+    return [_claim(row) for row in rows], read
 
 
 def claim_next(*, worker: str, kinds: Sequence[str], limit: int = 1) -> list[Claim]:

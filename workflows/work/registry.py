@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.conf import settings
 
+from events import wire
 from events.domain import schema
 from events.domain.errors import Conflict, Forbidden, NotFound, Rejected
 from workflows.work import queues
@@ -61,6 +63,9 @@ class WorkKind:
     WORK_HOUSEKEEPING_DAYS it is forgotten (`retention`). Work of different queues (`queues`)
     does not wait for each other, where workers are so divided. `part_of` says what waits for
     its outcome ("a flow"): nobody cancels or discards the part, for the whole would never end.
+    `reads` returns what asks for what the handler has to know, by the id of the work: if it
+    can, the round trip of the claim brings that along (`Watch.read`). Of other kinds of work,
+    which may be what is claimed, it asks for nothing.
     """
 
     name: str
@@ -76,6 +81,7 @@ class WorkKind:
     capability: str = ""
     housekeeping: bool = False
     part_of: str = ""
+    reads: Callable[[UUID], wire.Statement] | None = None
 
     def __post_init__(self) -> None:
         assert self.timeout_s > 0, "an attempt takes some time"
@@ -122,6 +128,11 @@ def register(kind: WorkKind) -> None:
     if known is not None and known.handler is not kind.handler:
         raise KindTaken(kind.name)
     _kinds[kind.name] = kind
+
+
+def all_reads() -> list[Callable[[UUID], wire.Statement]]:
+    """Return what the kinds of this process read with their claims."""
+    return list(dict.fromkeys(kind.reads for kind in _kinds.values() if kind.reads is not None))
 
 
 def job(name: str, **options: Any) -> Callable[[Handler], Handler]:

@@ -48,7 +48,7 @@ def answer(ids: Sequence[UUID], *, worker: str, queue: str | None = None) -> int
     liveness.polled(worker, role="celery", queues=[queue or queues.DEFAULT])
     settings = conf.current()
     until = time.monotonic() + settings.go_on_s
-    done = take(ids, worker=worker) if ids else 0
+    done = take(ids, worker=worker, is_rung=True) if ids else 0
     while done < settings.go_on_max and time.monotonic() < until:
         more = work_off(worker=worker, kinds=registry.names(queue=queue))
         if not more:
@@ -57,12 +57,21 @@ def answer(ids: Sequence[UUID], *, worker: str, queue: str | None = None) -> int
     return done
 
 
-def take(ids: Sequence[UUID], *, worker: str) -> int:
-    """Do those of `ids` that are still to do, and put off those that are beyond us."""
+def take(ids: Sequence[UUID], *, worker: str, is_rung: bool = False) -> int:
+    """Do those of `ids` that are still to do, and put off those that are beyond us.
+
+    For one that a bell `is_rung` for somebody may be waiting: what its kind reads comes along.
+    """
     kinds = registry.names()
-    claims = leases.claim(ids, worker=worker, kinds=kinds)
+    reads = registry.all_reads() if is_rung and len(ids) == 1 else []
+    along = [each(ids[0]) for each in reads]
+    claims, rows = leases.claim_reading(ids, worker=worker, kinds=kinds, along=along)
     if not claims:
         _defer_unknown(ids, kinds)
+    read = dict(zip(reads, rows, strict=True))
+    for claim in claims:
+        what = registry.get(claim.kind).reads
+        claim.watch.read = read.get(what) if what is not None else None
     return run(claims)
 
 

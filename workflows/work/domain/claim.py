@@ -72,6 +72,8 @@ class Watch:
     """Its worker is ready to go on with what follows."""
     following: "Claim | None" = None
     """What follows, claimed for the same worker by the commit that settled this."""
+    read: list[tuple[Any, ...]] | None = None
+    """Rows that came with the claim: what its kind `reads` (`registry`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
