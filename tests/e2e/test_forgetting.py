@@ -9,8 +9,8 @@ import pytest
 from config.processes.stack import Stack
 from tests.chaos.load import eventually
 from tests.e2e.trading import API, booked, invoiced, post
-from tests.integration.commerce.forgetting.everywhere import found_in_files
 from tests.integration.commerce.forgetting.story import Marked
+from tests.support.everywhere import found_in_files
 
 pytestmark = pytest.mark.e2e
 

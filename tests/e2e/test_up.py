@@ -377,11 +377,9 @@ class TestOtherCommands:
 
     def test_start_the_database_for_as_long_as_they_need_it(self) -> None:
         with temporary_state() as state:
-            done = type_in(
-                "shell", "--no-imports", "-c", self.COUNT, DAYBOOK_STATE=str(state.folder)
-            )
+            done = manage_on(state, "shell", "--no-imports", "-v0", "-c", self.COUNT)
 
-            assert done.stdout.strip() == "0", done.stderr
+            assert done.text.strip() == "0"
             assert state.running() is None
             assert not (state.folder / "sockets").exists()
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -16,6 +15,7 @@ from ledger.access.authority import Caller
 from ledger.models import ApiKey
 from ledger.services import api_keys
 from tests.integration.ledger.conftest import client_with, grant, issue
+from tests.support.everywhere import found_in_database
 
 URL = "/api/v1/api-keys"
 CANARY = "c4n4ryDoNotKeep"
@@ -35,20 +35,6 @@ def printed() -> Iterator[io.StringIO]:
     yield handler.stream
     root.setLevel(level)
     root.removeHandler(handler)
-
-
-def places_with(secret: str) -> list[str]:
-    """Return the tables in which the text is found anywhere."""
-    found = []
-    with connection.cursor() as cursor:
-        for table in connection.introspection.table_names(cursor):
-            cursor.execute(
-                f'SELECT count(*) FROM "{table}" t WHERE t::text LIKE %s',
-                [f"%{secret}%"],
-            )
-            if cursor.fetchone()[0]:
-                found.append(table)
-    return found
 
 
 class TestSecretsOfKeys:
@@ -71,9 +57,9 @@ class TestSecretsOfKeys:
 
         for text in (first, second, third.text):
             secret = text.split("_")[2]
-            assert places_with(secret) == []
+            assert found_in_database([secret]) == set()
             assert secret not in printed.getvalue()
-        assert places_with("daybook_0") == []
+        assert found_in_database(["daybook_0"]) == set()
 
     def test_that_are_wrong_are_nowhere_either(self, alice: User, printed: io.StringIO) -> None:
         wrong = f"daybook_0a1b2c3d4e5f_{CANARY}"
@@ -82,10 +68,10 @@ class TestSecretsOfKeys:
         APIClient().get(URL, headers={"Authorization": f"Basic {CANARY}"})
         Client().post("/login/", {"username": "alice", "password": CANARY})
 
-        assert places_with(CANARY) == []
+        assert found_in_database([CANARY]) == set()
         assert CANARY not in printed.getvalue()
 
     def test_would_be_found_if_they_were_anywhere(self, alice: User) -> None:
         User.objects.filter(pk=alice.pk).update(first_name=CANARY)
 
-        assert places_with(CANARY) == ["auth_user"]
+        assert found_in_database([CANARY]) == {"public.auth_user.first_name"}

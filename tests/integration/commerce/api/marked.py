@@ -149,7 +149,16 @@ def tables_with(world: World) -> dict[str, set[str]]:
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
             cursor.execute(f'SELECT t::text FROM "{table}" t')
-            marks = set().union(*(world.found_in(row) for (row,) in cursor.fetchall()))
+            rows = [_with_bytes_as_text(row) for (row,) in cursor.fetchall()]
+            marks = set().union(*(world.found_in(row) for row in rows))
             if marks:
                 found[table] = marks
     return found
+
+
+def _with_bytes_as_text(row: str) -> str:
+    """Return the text of a row, in which PostgreSQL writes bytes as hexadecimal digits."""
+    return _BYTES.sub(lambda found: bytes.fromhex(found[1]).decode(errors="replace"), row)
+
+
+_BYTES = re.compile(r"\\\\x((?:[0-9a-f]{2})+)")

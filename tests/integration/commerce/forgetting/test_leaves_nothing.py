@@ -26,11 +26,11 @@ from ledger.sealing import exporting
 from ledger.services import seals
 from tests.integration.commerce.acting import CLERK
 from tests.integration.commerce.api.conftest import Keyed
-from tests.integration.commerce.forgetting.everywhere import found_in_database, found_in_valkey
 from tests.integration.commerce.forgetting.story import API, Story, contact_of, post, tell
 from tests.integration.commerce.peers import Peers
 from tests.peers import receiver
 from tests.support.checkup import violations
+from tests.support.everywhere import found_in_database, found_in_valkey
 from workflows.egress import client as egress
 from workflows.webhooks.services import subscriptions
 

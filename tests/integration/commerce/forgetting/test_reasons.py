@@ -27,11 +27,11 @@ from ledger.sealing import exporting
 from ledger.services import approvals, seals
 from tests import worklab  # noqa: F401 - importing registers its kinds of jobs.
 from tests.integration.commerce.acting import CLERK
-from tests.integration.commerce.forgetting.everywhere import found_in_database
 from tests.integration.commerce.forgetting.story import API, Marked, post
 from tests.integration.ledger.approvals import acting, asked, put_into_force, say
 from tests.integration.ledger.conftest import grant
 from tests.support.checkup import violations
+from tests.support.everywhere import found_in_database
 from workflows.flows import services as flows
 from workflows.flows.domain.step_json import step_from_json
 from workflows.work import services as work
