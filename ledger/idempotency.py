@@ -208,9 +208,18 @@ def exchange() -> Iterator[Exchange]:
 
 def current_exchange() -> Exchange:
     """Return the exchange in force, or an unused one."""
+    return _in_force() or Exchange()
+
+
+def current_request() -> Request | None:
+    """Return the request that is in force with its key; None if there is none."""
+    opened = _in_force()
+    return None if opened is None else opened.request
+
+
+def _in_force() -> Exchange | None:
     # A handler after the commit is not the request: the key is for another action.
-    is_listening = context.delivering.envelope is not None
-    return (None if is_listening else _exchange.get()) or Exchange()
+    return None if context.delivering.envelope is not None else _exchange.get()
 
 
 class transaction:  # noqa: N801 - used as a function. No generator: every service enters it.
@@ -226,7 +235,7 @@ class transaction:  # noqa: N801 - used as a function. No generator: every servi
     def __enter__(self) -> Unit:
         if context.current().principal.kind is PrincipalKind.ANONYMOUS:
             raise AnonymousMayNotWrite
-        self._opened, self._unit, self._row_id = current_exchange(), Unit(), None
+        self._opened, self._unit, self._row_id = _in_force(), Unit(), None
         self._block = beginning.durable()
         self._block.__enter__()
         return self._unit
@@ -242,13 +251,13 @@ class transaction:  # noqa: N801 - used as a function. No generator: every servi
             raise
         self._block.__exit__(*how)
         failpoint(AFTER_COMMIT)
-        if self._row_id is not None:
+        if self._opened is not None and self._row_id is not None:
             self._opened.row_id = self._row_id
 
     def _end(self) -> None:
         opened, unit = self._opened, self._unit
         # Once per request: what a second service does in it belongs to the same answer.
-        if opened.request is not None and opened.row_id is None:
+        if opened is not None and opened.request is not None and opened.row_id is None:
             self._row_id = _insert(opened.request, unit.reference)
         failpoint(BEFORE_COMMIT)
         if unit.ending is not None:

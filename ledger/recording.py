@@ -115,14 +115,19 @@ def check_principal(capability_id: str) -> None:
 
     :raises PrincipalNotAllowed: if it is not.
     """
-    kind = context.current().principal.kind
+    _check_kind(capability_id, context.current())
+
+
+def _check_kind(capability_id: str, happened: EventContext) -> None:
+    kind = happened.principal.kind
     if kind not in capabilities.get(capability_id).principals:
         raise PrincipalNotAllowed(capability_id, kind)
 
 
 def _begin(action: Action) -> Approval | None:
-    check_principal(action.capability)
-    granted = gate.enter(action, context.current())
+    happened = context.current()
+    _check_kind(action.capability, happened)
+    granted = gate.enter(action, happened)
     if action.idempotency is not None:
         entries.claim(action, action.idempotency)
     return granted
@@ -336,7 +341,7 @@ def _draft(
 ) -> EntryDraft:
     action, notes, passage = proof.action, proof.notes, clearance.passage
     key: Idempotency | None
-    asked = idempotency.current_exchange().request
+    asked = idempotency.current_request()
     if passage is not None:
         key, fingerprint = passage.idempotency, passage.fingerprint
         happened = replace(happened, causation_id=str(passage.requested_entry_id))

@@ -44,8 +44,11 @@ def _is_plain(value: JSON) -> bool:
         for key, each in value.items():
             if not (type(key) is str and key.isascii()):
                 return False
-            # Most values are text: a call for each would take longer than writing it.
-            if type(each) not in _PLAIN_AS_IT_IS and not _is_plain(each):
+            # Most values are text or small: a call for each would take longer than writing it.
+            of = type(each)
+            if of in _PLAIN_AS_IT_IS or (of is int and -_INTEGER_MAX <= each <= _INTEGER_MAX):
+                continue
+            if not _is_plain(each):
                 return False
         return True
     return all(map(_is_plain, value)) if kind is list else isinstance(value, str)

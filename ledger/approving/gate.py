@@ -374,7 +374,7 @@ def _bound(
 
 
 def _key_of_request() -> Idempotency | None:
-    asked = idempotency.current_exchange().request
+    asked = idempotency.current_request()
     return None if asked is None else Idempotency(scope=asked.scope, key=asked.key)
 
 
