@@ -106,6 +106,10 @@ class SubscriptionForm(MarkedForm):
         """Return the fields of events."""
         return [self[field] for field in self._events]
 
+    def ended(self) -> list[str]:
+        """Return the events of the known one that are sent to nobody any more."""
+        return sorted({*self.known.events} - {*self._events.values()}) if self.known else []
+
     def clean(self) -> dict[str, Any]:
         """Check that there is something to send."""
         asked: dict[str, Any] = super().clean() or {}

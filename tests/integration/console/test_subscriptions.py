@@ -16,6 +16,7 @@ from tests.integration.ledger.conftest import grant
 from tests.integration.workflows.webhooks.conftest import (
     _events_of_a_parcel_service,  # noqa: F401 - a fixture.
     _loopback_is_allowed,  # noqa: F401 - a fixture.
+    declare,
     peer,  # noqa: F401 - a fixture.
     subscribed,
 )
@@ -159,6 +160,23 @@ class TestEditing:
         client.post(address, again)
         subscription.refresh_from_db()
         assert subscription.description == "Mine"
+
+    def test_says_which_events_are_left_out_as_they_are_sent_out_no_more(
+        self,
+        visitor: Visitor,
+        peer: Receiver,  # noqa: F811
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        subscription, _ = subscribed(peer.url, "parcel.lost", "parcel.sent")
+        declare(monkeypatch, "parcel.lost", external=False)
+        client, address = visitor(READS, MANAGES), f"/webhooks/{subscription.pk}/edit"
+
+        page = page_of(client, address)
+        client.post(address, self.opened(page))
+
+        assert "sent to nobody any more: <code>parcel.lost</code>." in page
+        subscription.refresh_from_db()
+        assert subscription.events == ["parcel.sent"]
 
     def test_sent_twice_changes_it_once(self, visitor: Visitor, peer: Receiver) -> None:  # noqa: F811
         subscription, _ = subscribed(peer.url, "parcel.sent")
