@@ -30,6 +30,7 @@ from commerce.services.payments import Captured
 from events import context, recorder
 from events.domain.errors import NotFound
 from ledger import recording, timelines
+from ledger.domain import money
 from ledger.domain.action import Proof, Target
 from ledger.domain.reversals import Declaration, ReversalKind
 from workflows.work import queue
@@ -249,9 +250,11 @@ def _booked(
 
 
 def _summary(resolution: ChargebackResolution, chargeback: Chargeback) -> str:
+    back = money.written(resolution.returned_cents, chargeback.currency)
+    surplus = money.written(resolution.surplus_cents, chargeback.currency)
     return (
-        f"{chargeback.provider_ref} is {resolution.status}: {resolution.returned_cents} "
-        f"{chargeback.currency} cents are back, {resolution.surplus_cents} beyond what is due."
+        f"{chargeback.provider_ref} is {resolution.status}: {back} are back, "
+        f"{surplus} beyond what is due."
     )
 
 

@@ -24,6 +24,7 @@ from commerce.services import invoices, name_screening, payments, provider_repor
 from commerce.services.actions import action_on
 from events import context, recorder
 from ledger import recording, timelines
+from ledger.domain import money
 from ledger.domain.action import Action, Kind, Proof, Target
 from ledger.domain.reversals import ReversalKind, Undoing
 from ledger.reversing import standings
@@ -193,9 +194,12 @@ def _note(
         occurred_at=report.occurred_at,
     )
     proof.refers_to(chargeback.pk)
+    claimed, charged_back, disputed = (
+        money.written(cents, report.currency)
+        for cents in (chargeback.claimed_cents, part.charged_back_cents, part.disputed_cents)
+    )
     proof.says(
-        f"{report.provider} claims {chargeback.claimed_cents} {report.currency} cents: "
-        f"{part.charged_back_cents} charged back, {part.disputed_cents} disputed."
+        f"{report.provider} claims {claimed}: {charged_back} charged back, {disputed} disputed."
     )
     proof.cannot_be_undone("The provider has taken the money.", follow_ups=(undoing.RECORD_AGAIN,))
     if part.charged_back_cents:

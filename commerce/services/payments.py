@@ -20,6 +20,7 @@ from commerce.services.actions import CommandInput, action_on
 from events import context, recorder, rows
 from events.domain.errors import NotFound, Rejected
 from ledger import recording
+from ledger.domain import money
 from ledger.domain.action import Action, Kind, Proof
 from ledger.domain.reversals import Declaration
 
@@ -209,7 +210,7 @@ def book_returned(
     _apply(invoice, payment, proof=proof)
     recording.record_further_target(
         action_of("payment.record", payment.pk, kind=Kind.CREATE),
-        f"{captured.provider} gave back {amount_cents} {invoice.currency} cents.",
+        f"{captured.provider} gave back {money.written(amount_cents, invoice.currency)}.",
         declared=_declared(payment),
     )
     return payment
@@ -313,7 +314,8 @@ def _apply(invoice: Invoice, payment: Payment, *, proof: Proof) -> None:
         paid_cents=invoice.paid_cents,
     )
     invoices.store(invoice, proof=proof)
-    proof.says(f"Paid {payment.amount_cents} {payment.currency} cents on {invoice.number}.")
+    paid = money.written(payment.amount_cents, payment.currency)
+    proof.says(f"Paid {paid} on {invoice.number}.")
     recorder.emit(
         "invoice.payment.recorded",
         {

@@ -23,6 +23,7 @@ from events import context, recorder
 from events.domain.errors import NotFound, Rejected
 from events.sourcing import executor
 from ledger import recording
+from ledger.domain import money
 from ledger.domain.action import Kind, Proof
 from ledger.domain.reversals import ReversalKind, StepKind, Undoing
 from ledger.reversing import standings
@@ -309,7 +310,7 @@ def _settle(refund: Refund, provider_ref: str, *, proof: Proof) -> Refund:
     refund.ended_at = timezone.now()
     refund.save()
     proof.weighs(amount_cents=refund.amount_cents, currency=refund.currency)
-    proof.says(f"Gave back {refund.amount_cents} {refund.currency} cents.")
+    proof.says(f"Gave back {money.written(refund.amount_cents, refund.currency)}.")
     _undo_payment(refund, StepKind.SETTLED, proof=proof)
     proof.cannot_be_undone("The refund succeeded.", follow_ups=(undoing.RECORD_AGAIN,))
     emit_event("settled", refund, providerRef=provider_ref)

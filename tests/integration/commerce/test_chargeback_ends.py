@@ -178,12 +178,12 @@ class TestWon:
         assert entry.causation_id == str(noted.pk)
         assert f"{entry.principal_type}:{entry.principal_id}" == PROVIDER
         assert entry.mutation.summary == (
-            "cb_1 is won: 24000 EUR cents are back, 0 beyond what is due."
+            "cb_1 is won: 240.00 EUR are back, 0.00 EUR beyond what is due."
         )
         back = ChargebackResolution.objects.get().payment
         assert back is not None
         recorded = entry_of("payment.record", back.pk)
-        assert recorded.mutation.summary == "demo gave back 24000 EUR cents."
+        assert recorded.mutation.summary == "demo gave back 240.00 EUR."
         assert look(entry).standing.state == "not_reversible"
 
     def test_can_be_given_back_but_not_by_the_provider(self, captured: Payment) -> None:

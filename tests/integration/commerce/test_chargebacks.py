@@ -73,7 +73,7 @@ class TestWhole:
         assert (entry.evaluated_risk, entry.reason) == ("critical", "fraudulent")
         assert f"{entry.principal_type}:{entry.principal_id}" == PROVIDER
         assert entry.mutation.summary == (
-            "demo claims 24000 EUR cents: 24000 charged back, 0 disputed."
+            "demo claims 240.00 EUR: 240.00 EUR charged back, 0.00 EUR disputed."
         )
         preview = look(entry)
         assert refusal_of(preview) == "reversal_not_reversible"
