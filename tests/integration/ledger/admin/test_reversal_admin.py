@@ -45,6 +45,8 @@ class TestThePageOfAnEntry:
         entry_id = switch_off()
         shown = staff.get(page_of(entry_id))
         assert b"The lamp goes on again." in shown.content
+        assert shown.text.count(f'<a href="/admin/ledger/entry/{entry_id}/change/">') == 2
+        assert '<a href="/admin/ledger/entry/">Entries</a>' in shown.text
 
         body = {"reason": "Too dark", "token": previews.preview(entry_id).token}
         answer = staff.post(page_of(entry_id), body, follow=True)
