@@ -96,7 +96,7 @@ class Chain:
         return next(iter(ended or found), None)
 
     def is_stopped(self, at: datetime) -> bool:
-        """Return whether it would be in force, if no agent of it were stopped."""
+        """Return whether it is shut out although no link has ended: by its agents, or its times."""
         ended = any(link.revoked_at or link.expires_at <= at for link in self.links)
         return self.last.root.is_active and not ended and self.why_ended(at) is not None
 

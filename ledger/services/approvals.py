@@ -218,12 +218,12 @@ def withdraw_approval(*, approval_id: UUID, reason: str) -> Approval:
 def delegate_approval(
     *, approval_id: UUID, to: str, decider: Caller, comment: str = ""
 ) -> Approval:
-    """Delegate a request to the user named `to`, who has to meet the same conditions.
+    """Delegate a request to the user named `to`, who then decides it also outside its group.
 
     :raises ApprovalNotFound: if there is no such approval.
     :raises DelegateUnknown: if nobody of that name may decide approvals.
     :raises CapabilityMissing: if the decider may not decide approvals.
-    :raises DomainError: as `rules.delegate` does.
+    :raises DomainError: as `rules.delegate` does; of `to` as well as of the decider.
     """
     decider.demand(steps.DECIDE)
     user = User.objects.filter(username=to, is_active=True).first()
