@@ -6,6 +6,7 @@ Daybook's side goes the whole way: commit, sequencer, doorbell, read of the log,
 import argparse
 from collections.abc import Sequence
 
+from bench import peers
 from bench.fanout.stage import Stage
 from bench.harness import Side
 
@@ -20,7 +21,8 @@ _NAMES = {
 
 def sides(_options: argparse.Namespace) -> Sequence[Side]:
     secret = secret_of("event.read")
-    return [_side(name, size, secret) for size in CROWDS for name in _NAMES]
+    names = [name for name in _NAMES if name != "channels" or peers.optional("channels_redis")]
+    return [_side(name, size, secret) for size in CROWDS for name in names]
 
 
 def _side(name: str, size: int, secret: str) -> Side:

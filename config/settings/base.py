@@ -115,12 +115,6 @@ CACHES = {
 }
 # Networks that outgoing HTTP (webhooks, HTTP steps) may reach beside the public internet.
 HTTP_ALLOW = env.networks("DAYBOOK_HTTP_ALLOW")
-CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL]},
-    }
-}
 
 # Kinds of work that wait in another queue than they declare: workflows/work/queues.py.
 WORK_QUEUES = queues.routes(env.listing("WORK_QUEUES"))

@@ -87,7 +87,6 @@ def move_to_valkey_database(number: int) -> None:
     settings.REDIS_URL = url
     settings.CELERY_BROKER_URL = env.as_broker(url)
     settings.CACHES["default"]["LOCATION"] = url
-    settings.CHANNEL_LAYERS["default"]["CONFIG"] = {"hosts": [url]}
     app.config_from_object("django.conf:settings", namespace="CELERY", force=True)
 
 

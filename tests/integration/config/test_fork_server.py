@@ -157,7 +157,6 @@ class TestSettings:
     # Also what is made of settings, by whoever reads them once.
     SAY_ALL = """
 from pprint import pprint
-from channels.layers import channel_layers
 from django.conf import settings
 from django.contrib.auth.hashers import get_hashers
 from django.core.cache import caches
@@ -176,7 +175,7 @@ each = site._middleware_chain
 while not isinstance(each, SecurityMiddleware):
     each = getattr(each, "__wrapped__", None) or each.answer
 pprint({
-    "of Django": [connections.settings, caches.settings, channel_layers.configs],
+    "of Django": [connections.settings, caches.settings],
     # Guardian writes down in the settings what it has patched.
     "settings": {name: repr(getattr(settings, name)) for name in dir(settings)
                  if name.isupper() and not name.startswith("GUARDIAN_MONKEY")},
