@@ -76,7 +76,13 @@ class ActingPrincipal(_Middleware):
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        with _acting(request, authority.principal_of(request)):
+        # Without the cookie of a session there is no user to look for, only a key.
+        has_key_alone = (
+            "Authorization" in request.headers
+            and settings.SESSION_COOKIE_NAME not in request.COOKIES
+        )
+        principal = ANONYMOUS if has_key_alone else authority.principal_of(request)
+        with _acting(request, principal):
             return self.answer(request)
 
 
@@ -230,7 +236,7 @@ def _finished(request: HttpRequest, response: HttpResponseBase) -> HttpResponseB
         response["Cache-Control"] = "no-store"
     # What one caller sees is not for another, nor is it still so when it is looked at again.
     response.headers.setdefault("Cache-Control", "private, no-cache")
-    patch_vary_headers(response, ["Authorization"])
+    patch_vary_headers(response, ["Authorization", "Cookie"])
     # Only for reading: after a change the new ETag never matches what If-Match named.
     is_read = request.method in {"GET", "HEAD"} and response.status_code == 200  # noqa: PLR2004
     if is_read and response.has_header("ETag"):

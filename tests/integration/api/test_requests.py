@@ -194,6 +194,17 @@ class TestManners:
             assert {"Authorization", "Cookie"} <= set(answer["Vary"].split(", "))
         assert client.get(URL)["Cache-Control"] == "private, no-cache"
 
+    def test_who_shows_a_key_alone_is_not_looked_for_in_a_session(
+        self, client: APIClient, alice: User
+    ) -> None:
+        by_key = client.get(URL)
+        client.force_login(alice)
+        with_session = client.get(URL)
+
+        assert not by_key.wsgi_request.session.accessed
+        assert with_session.wsgi_request.session.accessed
+        assert (by_key.status_code, with_session.status_code) == (200, 200)
+
 
 class TestThrottle:
     @pytest.fixture(autouse=True)
