@@ -1,6 +1,6 @@
 """An append of several events takes them as rows, not as JSON.
 
-JSON was read twice, once to see that it is JSON: a tenth of the time of an append of ten. Where
+JSON was read twice, once to see that it is JSON: see ADR 0056 for what that took. Where
 events are many, `json_populate_recordset` makes the rows.
 """
 
