@@ -71,10 +71,11 @@ def _compiled(source: str, pointer: str) -> Any:
             pointer, source, line=max(1, error.line or 1), column=max(1, error.column or 1)
         ) from error
     functions = _MACROS | _FUNCTIONS | frozenset(base_functions)
-    check_names(_names(tree, frozenset()), functions=functions, pointer=pointer)
     try:
+        check_names(_names(tree, frozenset()), functions=functions, pointer=pointer)
         return Program(tree)
-    except NoProgram as error:
+    except (NoProgram, RecursionError) as error:
+        # The latter of what is nested too deep.
         raise ConditionInvalid(pointer, source, line=1, column=1) from error
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from celpy.celtypes import BoolType, DoubleType, IntType, ListType, MapType, StringType
 
 from ledger.expressions import spending
+from ledger.expressions.refusals import Unanswered
 
 
 class GivenList(ListType):
@@ -53,14 +54,24 @@ class GivenMap(MapType):
 
 
 def given(value: Any) -> Any:
-    """Return a JSON value as the language has it; what is of its types already, as it is."""
+    """Return a JSON value as the language has it; what is of its types already, as it is.
+
+    :raises Unanswered: if the language has no such number.
+    """
     convert = _CONVERT.get(type(value))
     return value if convert is None else convert(value)
 
 
+def _integer(value: int) -> IntType:
+    try:
+        return IntType(value)
+    except ValueError:
+        raise Unanswered("an integer of more than 64 bits") from None
+
+
 _CONVERT: dict[type, Callable[[Any], Any]] = {
     bool: BoolType,
-    int: IntType,
+    int: _integer,
     float: DoubleType,
     str: StringType,
     list: GivenList,

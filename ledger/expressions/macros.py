@@ -8,7 +8,7 @@ from celpy.celtypes import BoolType, ListType, MapType
 
 from ledger.expressions import spending
 from ledger.expressions.operators import binary, type_name
-from ledger.expressions.program import MACROS, Code, Macro, Names, compiled, decided, truth
+from ledger.expressions.program import MACROS, Code, Macro, Names, compiled, decided, kept, truth
 from ledger.expressions.refusals import NoProgram, Unanswered
 
 
@@ -53,13 +53,15 @@ def _bound(items: Any, name: str, inner: Names) -> Any:
 
 def _mapped(items: Any, inner: Names, *codes: Code) -> Any:
     *tests, code = codes
-    found = [code(inner) for _ in items if all(truth(test(inner), "map") for test in tests)]
-    spending.made(len(found))
+    found = [kept(code(inner)) for _ in items if all(truth(test(inner), "map") for test in tests)]
+    spending.made_items(len(found))
     return ListType(found)
 
 
 def _filtered(items: Any, inner: Names, test: Code) -> Any:
-    return ListType([item for item in items if truth(test(inner), "filter")])
+    found = [item for item in items if truth(test(inner), "filter")]
+    spending.made_items(len(found))
+    return ListType(found)
 
 
 def _quantified(*, decides: bool, name: str) -> Callable[..., Any]:

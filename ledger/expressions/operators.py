@@ -20,6 +20,7 @@ from ledger.expressions.refusals import Unanswered
 YES, NO = BoolType(1), BoolType(0)
 Operate = Callable[[Any, Any], Any]
 _WHOLE = (IntType, UintType)
+_EQUALITY = frozenset({"_==_", "_!=_"})
 _RECKONING = frozenset({"_+_", "_-_", "_*_", "_/_", "_%_"})
 
 
@@ -79,10 +80,38 @@ def binary(name: str, left: Any, right: Any) -> Any:
             left = DoubleType(left)
     if name in _RECKONING and (isinstance(left, BoolType) or isinstance(right, BoolType)):
         raise no_overload(name, (left, right))
+    if name == "_%_" and isinstance(left, str | bytes):
+        # Python would format it, as wide as the format says.
+        raise no_overload(name, (left, right))
+    if name in _EQUALITY:
+        weigh(left)
+        weigh(right)
     found = apply(name, _BINARY[name], left, right)
     if found is NotImplemented:
         raise no_overload(name, (left, right))
     return found
+
+
+def weigh(value: Any) -> None:
+    """Check that a walk through a value ends soon; what is shared counts as often as it is met.
+
+    :raises Unanswered: if it has too many items.
+    """
+    if not isinstance(value, ListType | MapType):
+        return
+    ahead, seen = [value], 0
+    while ahead:
+        one = ahead.pop()
+        spending.tick()
+        # As they are kept: nothing is converted to be counted.
+        items = dict.values(one) if isinstance(one, dict) else list.__iter__(one)
+        seen += len(one)
+        if seen > ITEMS_MAX:
+            raise Unanswered(f"more than {ITEMS_MAX} items to compare")
+        ahead.extend(item for item in items if isinstance(item, list | dict))
+
+
+ITEMS_MAX = 100_000
 
 
 def _comparing(operate: Operate) -> Operate:
@@ -103,8 +132,10 @@ def _plus(left: Any, right: Any) -> Any:
         found: Any = ListType([*left, *right])
     else:
         found = operator.add(left, right)
-    if isinstance(found, str | bytes | list):
+    if isinstance(found, str | bytes):
         spending.made(len(found))
+    elif isinstance(found, list):
+        spending.made_items(len(found))
     return StringType(found) if type(found) is str else found
 
 
@@ -183,6 +214,13 @@ _quiet = re2.Options()
 _quiet.log_errors = False
 
 
+def _string(value: Any) -> Any:
+    # The language has no text of them; the library gives Python's, without end on what is shared.
+    if isinstance(value, ListType | MapType | type) or value is None:
+        raise TypeError
+    return StringType(value)
+
+
 def _matches(text: str, pattern: str) -> Any:
     try:
         return BoolType(re2.compile(pattern, _quiet).search(text) is not None)
@@ -193,5 +231,6 @@ def _matches(text: str, pattern: str) -> Any:
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: each for name, each in evaluation.base_functions.items() if name.isalpha()},
     "matches": _matches,
+    "string": _string,
     "type": _type,
 }

@@ -248,9 +248,16 @@ def _ident(tree: Any, _depth: int) -> Code:
 _NOTHING = object()
 
 
+def kept(value: Any) -> Any:
+    """Return what becomes a part of a value, charged for if it is a text: each is a copy."""
+    if isinstance(value, str | bytes):
+        spending.made(len(value))
+    return value
+
+
 def _list(tree: Any, depth: int) -> Code:
     codes = [compiled(one, depth) for one in _arguments(tree.children)]
-    return lambda names: ListType([code(names) for code in codes])
+    return lambda names: ListType([kept(code(names)) for code in codes])
 
 
 def _map(tree: Any, depth: int) -> Code:
@@ -265,7 +272,7 @@ def _map(tree: Any, depth: int) -> Code:
                 raise Unanswered(f"unsupported key type: {type_name(key)}")
             if key in found:
                 raise Unanswered("duplicate key")
-            found[key] = code(names)
+            found[key] = kept(code(names))
         return found
 
     return run

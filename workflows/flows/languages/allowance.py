@@ -65,6 +65,22 @@ tick, made = spending.tick, spending.made
 """Spend of whatever script this thread runs. Raises TookTooLong, TookTooMuch."""
 
 
+def made_of(document: Any) -> None:
+    """Charge for a document (JSON) as it will be written: once more for each place it is in."""
+    ahead = [document]
+    while ahead:
+        tick()
+        match one := ahead.pop():
+            case str():
+                made(len(one))
+            case dict():
+                spending.made_items(len(one))
+                ahead.extend(one.values())
+            case list():
+                spending.made_items(len(one))
+                ahead.extend(one)
+
+
 def spent(language: str, seconds: float) -> AbstractContextManager[None]:
     """Let what runs in the block, and ticks, take so much of the processor."""
     return spending.charged(Allowance(language, seconds))

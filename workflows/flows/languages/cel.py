@@ -6,6 +6,7 @@ times as RFC 3339, durations in seconds, types by their names.
 
 import base64
 import math
+import re
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
@@ -61,7 +62,9 @@ def _plain(found: Any, depth: int) -> Any:  # noqa: PLR0911, PLR0912 (one branch
     if depth > DEPTH_MAX:
         raise ValueError("nested too deep")
     if isinstance(found, GivenList | GivenMap):
-        return found.raw()
+        raw = found.raw()
+        allowance.made_of(raw)
+        return raw
     match found:
         case None:
             return None
@@ -102,9 +105,14 @@ def _key(key: Any) -> str:
 
 
 def _text(text: str) -> str:
-    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+    # What is shared is written as often as it is met.
+    allowance.made(len(text))
+    if _NOT_STORABLE.search(text):
         raise ValueError("result has text with a NUL or a lone surrogate")
     return text
+
+
+_NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @lru_cache(maxsize=_PROGRAMS_MAX)

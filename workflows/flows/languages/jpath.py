@@ -23,8 +23,13 @@ from workflows.flows.languages import allowance
 
 SOURCE_CHARS_MAX = 64 << 10
 MATCHES_MAX = 100_000
+DEPTH_MAX = 300
+"""Of segments and operators within one another: each is a call of Python in each other."""
 _PATHS_MAX = 10_240
 
+
+_quiet = re2.Options()
+_quiet.log_errors = False
 
 # Only what visits members without naming them minds their order.
 _VISITS = re.compile(r"[*?]|\.\.")
@@ -51,7 +56,7 @@ class _Regex(FilterFunction):
         if not isinstance(text, str) or not isinstance(pattern, str):
             return False
         try:
-            compiled = re2.compile(_DOT.sub(_spelt_out, pattern))
+            compiled = re2.compile(_DOT.sub(_spelt_out, pattern), _quiet)
         except re2.error:
             return False
         found = compiled.fullmatch(text) if self._is_whole else compiled.search(text)
@@ -99,26 +104,44 @@ class _Path(JSONPath):
         return nodes
 
 
-def _own(path: JSONPath) -> _Path:
-    """Return a path of the library as one of ours, with the queries within its filters."""
+def _own(path: JSONPath, depth: int = 0) -> _Path:
+    """Return a path of the library as one of ours, with the queries within its filters.
+
+    :raises ValueError: if it is nested too deep to be followed.
+    """
+    depth += len(path.segments)
+    if depth > DEPTH_MAX:
+        raise ValueError("nested too deep")
     for segment in path.segments:
         for selector in segment.selectors:
             if isinstance(selector, Filter):
-                _take_over(selector.expression)
+                _take_over(selector.expression, depth)
     return _Path(env=path.env, segments=path.segments)
 
 
-def _take_over(expression: BaseExpression) -> None:
+def _take_over(expression: BaseExpression, depth: int) -> None:
+    if depth > DEPTH_MAX:
+        raise ValueError("nested too deep")
     if isinstance(expression, FilterQuery):
-        expression.path = _own(expression.path)
+        expression.path = _own(expression.path, depth)
         return
     for part in expression.children():
-        _take_over(part)
+        _take_over(part, depth + 1)
 
 
 _environment = JSONPathEnvironment(strict=True)
 _environment.function_extensions["match"] = _Regex(is_whole=True)
 _environment.function_extensions["search"] = _Regex(is_whole=False)
+
+
+_UNREADABLE = (
+    JSONPathError,
+    RecursionError,
+    allowance.TookTooLong,
+    # Of numbers that Python cannot read, or cannot hold; of what is nested too deep.
+    ValueError,
+    OverflowError,
+)
 
 
 def check(source: str) -> None:
@@ -154,12 +177,17 @@ def find(
 def value(source: str, document: Any, *, seconds: float = allowance.CONDITION_SECONDS_MAX) -> Any:
     """Return the one value selected, or the list of several.
 
-    :raises ScriptFailed: if there is none.
+    :raises ScriptFailed: if there is none, or more than a script may make.
     """
     found = find(source, document, seconds=seconds)
     if not found:
         raise ScriptFailed("jpath produced no matches")
-    return found[0] if len(found) == 1 else found
+    if len(found) == 1:
+        return found[0]
+    with allowance.spent("jpath", seconds):
+        # The same part of a document may be selected any number of times.
+        allowance.made_of(found)
+    return found
 
 
 @lru_cache(maxsize=_PATHS_MAX)
@@ -171,10 +199,10 @@ def _compiled(source: str) -> tuple[_Path, bool]:
         try:
             with allowance.watched("jpath", allowance.COMPILE_SECONDS_MAX, package="jsonpath"):
                 compiled = _environment.compile(candidate)
-        except (JSONPathError, RecursionError, allowance.TookTooLong):
+            if isinstance(compiled, JSONPath):
+                return _own(compiled), bool(_VISITS.search(candidate))
+        except _UNREADABLE:
             continue
-        if isinstance(compiled, JSONPath):
-            return _own(compiled), bool(_VISITS.search(candidate))
     raise ScriptBroken(f"jpath compile error: {source}")
 
 

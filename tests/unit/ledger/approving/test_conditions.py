@@ -164,3 +164,14 @@ def test_a_whole_amount_is_compared_with_a_fraction() -> None:
 def test_a_macro_without_its_parts_is_no_condition() -> None:
     with pytest.raises(ConditionInvalid):
         conditions.check("facts.lines.all(each)")
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("(", ")"), ("[", "]"), ("!", "")])
+def test_what_is_nested_too_deep_is_no_condition(opening: str, closing: str) -> None:
+    with pytest.raises(ConditionInvalid):
+        conditions.check(f"{opening * 1_000}true{closing * 1_000}")
+
+
+def test_an_integer_of_more_than_64_bits_answers_nothing() -> None:
+    with pytest.raises(ConditionUnanswered, match="more than 64 bits"):
+        conditions.answer("facts.sum > 1", known(sum=10**30).variables())

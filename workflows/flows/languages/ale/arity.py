@@ -30,7 +30,7 @@ def check_arity(name: str, function: Any, count: int) -> None:
     """
     if not callable(function):
         return
-    least, most = _ARITIES.get(name) or ((1, math.inf) if name[-1:] == "?" else _arity(function))
+    least, most = _ARITIES.get(name) or ((1, math.inf) if name[-1:] == "?" else _known(function))
     if not least <= count <= most:
         raise AleError(f"got {count} arguments, expected {ranged(least, most)}")
 
@@ -66,7 +66,6 @@ _ARITIES: dict[str, tuple[int, float]] = {
 """Of those whose code takes more than the original does, so that others can use it, too."""
 
 
-@lru_cache(maxsize=512)
 def _arity(function: Callable[..., Any]) -> tuple[int, float]:
     """Return how many arguments a function takes, at least and at most."""
     try:
@@ -78,6 +77,9 @@ def _arity(function: Callable[..., Any]) -> tuple[int, float]:
     is_open = any(p.kind == p.VAR_POSITIONAL for p in taken)
     return least, math.inf if is_open else len(taken)
 
+
+_known = lru_cache(maxsize=512)(_arity)
+"""For the library alone: a procedure of a script would be kept with all that it can see."""
 
 _POSITIONAL = {
     Parameter.POSITIONAL_ONLY,

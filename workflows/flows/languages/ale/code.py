@@ -11,7 +11,7 @@ from workflows.flows.languages.ale.compiler import (
     compile_body,
     compile_form,
 )
-from workflows.flows.languages.ale.library import LIBRARY
+from workflows.flows.languages.ale.library import LIBRARY, named
 from workflows.flows.languages.ale.reader import Object, Set, Vector, read
 from workflows.flows.languages.ale.special import as_datum, demand
 from workflows.flows.languages.ale.values import (
@@ -80,11 +80,11 @@ def _declare(_parts: Sequence[Any], _scope: Scope) -> Code:
 
 
 def _gensym(parts: Sequence[Any], scope: Scope) -> Code:
-    named = compile_form(parts[0], scope) if parts else (lambda _env: "anon")
+    prefix = compile_form(parts[0], scope) if parts else (lambda _env: "anon")
 
     def run(env: Env) -> Any:
         env.run.symbols += 1
-        return Symbol(f"x-{named(env)}-gensym-{env.run.symbols}")
+        return Symbol(f"x-{named(prefix(env))}-gensym-{env.run.symbols}")
 
     return run
 

@@ -20,6 +20,7 @@ from workflows.flows.languages.ale.values import (
     Pair,
     Symbol,
     first_counts,
+    set_of,
 )
 
 STEPS_MAX = 200_000
@@ -159,7 +160,7 @@ def compile_form(form: Any, scope: Scope) -> Code:  # noqa: PLR0911 (one branch 
             return lambda env: tuple(code(env) for code in codes)
         case Set(items=items):
             codes = [compile_form(item, scope) for item in items]
-            return lambda env: frozenset(code(env) for code in codes)
+            return lambda env: set_of(code(env) for code in codes)
         case Object(pairs=pairs):
             made = [(compile_form(key, scope), compile_form(value, scope)) for key, value in pairs]
             return lambda env: first_counts((key(env), value(env)) for key, value in made)

@@ -36,10 +36,12 @@ from workflows.flows.languages.ale.values import (
     List,
     Pair,
     Symbol,
+    charged,
     collected,
     first_counts,
     items_of,
     key_text,
+    keyed,
     printed,
     same,
     type_name,
@@ -91,10 +93,18 @@ def _all_same(first: Any, *rest: Any) -> bool:
 
 def _joined(*values: Any) -> str:
     text = "".join(printed(value, quoted=False) for value in values if not is_null(value))
-    allowance.made(len(text))
+    return _short(text)
+
+
+def _short(text: str) -> str:
     if len(text) > TEXT_CHARS_MAX:
         raise AleError(f"string too long: more than {TEXT_CHARS_MAX} characters")
     return text
+
+
+def named(value: Any) -> str:
+    """Return a text, or how a value is printed, as a name. Raises AleError if it is too long."""
+    return _short(charged(str(value)) if isinstance(value, str) else printed(value))
 
 
 def is_null(value: Any) -> bool:
@@ -113,7 +123,7 @@ def _first(value: Any) -> Any:
 
 def _rest(value: Any) -> Any:
     if isinstance(value, str | bytes) and not isinstance(value, Symbol | Keyword):
-        return value[1:]
+        return charged(value[1:])
     if isinstance(value, Chained):
         return value.tail
     if isinstance(value, Lazy):
@@ -143,7 +153,7 @@ def _append(sequence: Any, *items: Any) -> Any:
 def _reverse(sequence: Any) -> Any:
     if not has_items(sequence):
         raise lacking(sequence, "data.Reverser", "Car")
-    items = sequence if isinstance(sequence, str | bytes) else collected(sequence)
+    items = charged(sequence) if isinstance(sequence, str | bytes) else collected(sequence)
     return List(items[::-1]) if isinstance(sequence, List) else items[::-1]
 
 
@@ -168,19 +178,19 @@ def _mapper(target: Any) -> Mapping[Any, Any]:
 
 def _assoc(target: Any, *pairs: Any) -> dict[Any, Any]:
     target = _mapper(target)
-    return {**target, **dict(_paired(pair) for pair in pairs)}
+    return charged({**target, **dict(_paired(pair) for pair in pairs)})
 
 
 def _paired(value: Any) -> tuple[Any, Any]:
     if not isinstance(value, tuple):
         name = type_name(value)
         raise AleError(f"interface conversion: {name} is not data.Pair: missing method Car")
-    return value[0], value[1]
+    return keyed(value[0]), value[1]
 
 
 def _dissoc(target: Any, *keys: Any) -> dict[Any, Any]:
     members = _mapper(target).items()
-    return {key: value for key, value in members if not any(same(key, k) for k in keys)}
+    return charged({k: value for k, value in members if not any(same(k, key) for key in keys)})
 
 
 def _object(*parts: Any) -> dict[Any, Any]:
@@ -303,7 +313,7 @@ LIBRARY: dict[str, Any] = {
     "inc": lambda value: number(value) + 1,
     "dec": lambda value: number(value) - 1,
     "str": _joined,
-    "str!": lambda *values: " ".join(printed(value) for value in values),
+    "str!": lambda *values: _short(" ".join(printed(value) for value in values)),
     "length": _length,
     "count": _length,
     "first": _first,
@@ -319,12 +329,12 @@ LIBRARY: dict[str, Any] = {
     "cons": _cons,
     "append": _append,
     "reverse": _reverse,
-    "list": lambda *items: List(items),
-    "vector": lambda *items: tuple(items),
+    "list": lambda *items: List(charged(items)),
+    "vector": lambda *items: charged(items),
     "object": _object,
-    "keys": tuple,
-    "vals": lambda target: tuple(target.values()),
-    "sym": Symbol,
+    "keys": lambda target: charged(tuple(target)),
+    "vals": lambda target: charged(tuple(target.values())),
+    "sym": lambda name: Symbol(named(name)),
     "keyword": lambda name: Keyword(key_text(name)),
     "map": _map,
     "filter": _filter,

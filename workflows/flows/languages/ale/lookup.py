@@ -10,6 +10,7 @@ from workflows.flows.languages.ale.values import (
     Keyword,
     Lazy,
     Symbol,
+    charged,
     items_of,
     same,
     type_name,
@@ -79,4 +80,4 @@ def sliced(items: Any, start: Any, *end: Any) -> Any:
         if end:
             raise AleError(f"{first} and {last} are not valid start/end indices")
         raise AleError(f"{first} is an invalid start index")
-    return items[first:last]
+    return charged(items[first:last])

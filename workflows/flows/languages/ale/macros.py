@@ -6,7 +6,15 @@ from typing import Any
 from workflows.flows.languages.ale.compiler import SPECIAL, Code, Env, Scope, compile_form
 from workflows.flows.languages.ale.library import is_true
 from workflows.flows.languages.ale.reader import Object, Set, Vector
-from workflows.flows.languages.ale.values import NULL, AleError, List, Symbol, items_of
+from workflows.flows.languages.ale.values import (
+    NULL,
+    AleError,
+    List,
+    Symbol,
+    first_counts,
+    items_of,
+    set_of,
+)
 
 _UNQUOTE, _SPLICES = Symbol("unquote"), (Symbol("splice"), Symbol("unquote-splicing"))
 _PLACE = Symbol("threaded value")
@@ -99,10 +107,10 @@ def _template(form: Any, scope: Scope) -> Code:
         case Vector(items=items):
             return _filled(list(items), scope, tuple)
         case Set(items=items):
-            return _filled(list(items), scope, frozenset)
+            return _filled(list(items), scope, set_of)
         case Object(pairs=pairs):
             made = [(_template(key, scope), _template(value, scope)) for key, value in pairs]
-            return lambda env: {key(env): value(env) for key, value in made}
+            return lambda env: first_counts((key(env), value(env)) for key, value in made)
         case _:
             return lambda _env: form
 

@@ -8,6 +8,7 @@ from functools import reduce
 from itertools import pairwise
 from typing import Any
 
+from workflows.flows.languages import allowance
 from workflows.flows.languages.ale.values import AleError, type_name
 
 INTEGER_BITS_MAX = 4096
@@ -28,15 +29,24 @@ def number(value: Any) -> Any:
 
 
 def bounded(value: Any) -> Any:
+    """Return a result as it is, a whole ratio as an integer.
+
+    :raises AleError: if it, or a part of a ratio, has more bits than a number may have.
+    """
+    allowance.tick()
     if isinstance(value, Fraction):
-        value = value.numerator if value.denominator == 1 else value
+        if value.denominator != 1:
+            bounded(value.numerator)
+            bounded(value.denominator)
+            return value
+        value = value.numerator
     if isinstance(value, int) and value.bit_length() > INTEGER_BITS_MAX:
         raise AleError(f"number too large: more than {INTEGER_BITS_MAX} bits")
     return value
 
 
 def plus(*values: Any) -> Any:
-    return bounded(sum((number(value) for value in values), 0))
+    return reduce(lambda a, b: bounded(a + number(b)), values, 0)
 
 
 def times(*values: Any) -> Any:
@@ -46,7 +56,7 @@ def times(*values: Any) -> Any:
 def minus(first: Any, *rest: Any) -> Any:
     if not rest:
         return -number(first)
-    return bounded(reduce(lambda a, b: a - number(b), rest, number(first)))
+    return reduce(lambda a, b: bounded(a - number(b)), rest, number(first))
 
 
 def divided(first: Any, *rest: Any) -> Any:

@@ -17,10 +17,12 @@ from workflows.flows.languages.ale.values import (
     Promise,
     Raised,
     Symbol,
+    charged,
     collected,
     items_of,
     printed,
     same,
+    set_of,
 )
 
 Predicate = Callable[[Any], bool]
@@ -83,7 +85,7 @@ def _none(holds: Callable[..., Any]) -> Callable[..., bool]:
 
 
 def _zip(*sequences: Any) -> Lazy:
-    return Lazy(List(row) for row in zip(*map(items_of, sequences), strict=False))
+    return Lazy(List(charged(row)) for row in zip(*map(items_of, sequences), strict=False))
 
 
 def _mapcat(function: Any, *sequences: Any) -> Lazy:
@@ -92,7 +94,7 @@ def _mapcat(function: Any, *sequences: Any) -> Lazy:
 
 
 def _cartesian(*sequences: Any) -> Lazy:
-    return Lazy(List(row) for row in product(*map(items_of, sequences)))
+    return Lazy(List(charged(row)) for row in product(*map(items_of, sequences)))
 
 
 def _take_while(holds: Any, sequence: Any) -> Lazy:
@@ -126,7 +128,7 @@ def _partition(amount: Any, *rest: Any) -> Lazy:
     if step < 1:
         raise AleError("a partition needs a step")
     starts = range(0, len(items), step)
-    return Lazy(List(items[start : start + int(amount)]) for start in starts)
+    return Lazy(List(charged(items[start : start + int(amount)])) for start in starts)
 
 
 def _contains(target: Any, key: Any) -> bool:
@@ -193,8 +195,8 @@ LIBRARY.update(
         "false": False,
         "*pos-inf*": math.inf,
         "*neg-inf*": -math.inf,
-        "seq->set": lambda sequence: frozenset(items_of(sequence)),
-        "set": lambda *items: frozenset(items),
+        "seq->set": lambda sequence: set_of(items_of(sequence)),
+        "set": lambda *items: set_of(items),
         "take-while": _take_while,
         "zip": _zip,
         # They compile, and find nowhere to write to: a script has no output but its value.

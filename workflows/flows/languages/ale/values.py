@@ -7,10 +7,10 @@ is false.
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from fractions import Fraction
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from workflows.flows.languages import allowance
 
@@ -20,6 +20,8 @@ ITEM_COST = 4
 DEPTH_MAX = 64
 _INTEGER_MAX = 2**63 - 1
 _EXACT_MAX = 2**53 - 1
+
+S = TypeVar("S", bound=Sized)
 
 
 class AleError(Exception):
@@ -143,6 +145,28 @@ def collected(value: Any) -> tuple[Any, ...]:
     return items
 
 
+def charged(items: S) -> S:
+    """Return a sequence or a text that was made, charged for by its length."""
+    cost = 1 if isinstance(items, str | bytes) else ITEM_COST
+    allowance.made(len(items) * cost)
+    return items
+
+
+def keyed(key: Any) -> Any:
+    """Return a value as a key, or as a member of a set: it is walked through to be hashed.
+
+    :raises AleError: if it is too large for that.
+    """
+    if type(key) not in _WITHOUT_ITEMS:
+        weigh(key)
+    return key
+
+
+def set_of(items: Iterable[Any]) -> frozenset[Any]:
+    """Return a set. Raises AleError if a member is too large."""
+    return frozenset(keyed(item) for item in items)
+
+
 def from_json(value: Any) -> Any:
     """Return a JSON value as Ale sees it: numbers are floats, null is the empty list."""
     match value:
@@ -236,6 +260,9 @@ def _integer(value: int) -> Any:
 
 
 def _storable(text: str) -> str:
+    # What is shared is written, and looked at, as often as it is met.
+    allowance.tick()
+    allowance.made(len(text))
     if _NOT_STORABLE.search(text):
         raise AleError("result has text with a NUL or a lone surrogate")
     return text
@@ -263,11 +290,11 @@ def _shown(value: Any, *, quoted: bool = True) -> str:  # noqa: PLR0911, PLR0912
         case bool():
             return "#t" if value else "#f"
         case Keyword():
-            return f":{value!s}"
+            return charged(f":{value!s}")
         case Symbol():
-            return str(value)
+            return charged(str(value))
         case str():
-            return f'"{_escaped(value)}"' if quoted else value
+            return charged(f'"{_escaped(value)}"' if quoted else str(value))
         case float() | int() | Fraction():
             return str(value)
         case Mapping():
@@ -326,7 +353,8 @@ def first_counts(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
     """Return an object of these pairs. Of equal keys the first counts, as in the original."""
     made: dict[Any, Any] = {}
     for key, value in pairs:
-        made.setdefault(key, value)
+        made.setdefault(keyed(key), value)
+    allowance.made(len(made) * ITEM_COST)
     return made
 
 

@@ -17,6 +17,12 @@ QUICK = Within(script_s=0.1, condition_s=0.1)
 DOUBLED = "(let* ([x [1 1]] " + "[x [x x]] " * 45 + ") {})"
 
 
+SHARED = "(reduce (lambda (a i) [a a]) [1] (range 40))"
+RATIOS = f"(map (lambda (x) (/ 1 (* {'x ' * 40}))) (range 1000001 1000999))"
+TEXT = 'let [s (reduce (lambda (a i) (str a a)) "s" (range 19))]'
+TOO_MUCH = "made more than 32 Mi"
+
+
 def words(text: str) -> st.SearchStrategy[str]:
     return st.sampled_from(text.split())
 
@@ -111,6 +117,46 @@ HOSTILE = [
     ("cel", "x" + " + x" * 2_000, "script too long"),
     ("jpath", "$" + "..[*,*,*]" * 6 + ".nothing", "took more than 100 ms of processor time"),
     ("jpath", "$" + ".a" * 40_000, "jpath compile error"),
+    ("jpath", "$" + ".a" * 400, "jpath compile error"),
+    ("jpath", f"$[?{' && '.join(['@.a'] * 400)}]", "jpath compile error"),
+    ("jpath", f"$[?@ == {'9' * 5_000}]", "jpath compile error"),
+    ("jpath", f"$[{'9' * 5_000}]", "jpath compile error"),
+    ("jpath", "$[?@ == 1e999999]", "jpath compile error"),
+    ("ale", f"(sym {SHARED})", "sequence too long"),
+    ("ale", f"(gensym {SHARED})", "sequence too long"),
+    ("ale", f"(set {SHARED})", "sequence too long"),
+    ("ale", f"(seq->set [{SHARED}])", "sequence too long"),
+    ("ale", f"#{{{SHARED}}}", "sequence too long"),
+    ("ale", f"{{{SHARED} 1}}", "sequence too long"),
+    ("ale", f"`#{{,{SHARED}}}", "sequence too long"),
+    ("ale", f"`{{,{SHARED} 1}}", "sequence too long"),
+    ("ale", f"(object {SHARED} 1)", "sequence too long"),
+    ("ale", f"(assoc {{}} [{SHARED} 1])", "sequence too long"),
+    ("ale", "(reduce (lambda (a i) (* a a)) (/ 1 3) (range 40))", "number too large"),
+    ("ale", "(reduce (lambda (a i) (/ a (/ 3 a))) (/ 1 3) (range 40))", "number too large"),
+    ("ale", f"(apply + {RATIOS})", "number too large"),
+    ("ale", f"(apply - {RATIOS})", "number too large"),
+    ("ale", '(length (reduce (lambda (a i) (str! a a)) "a" (range 40)))', "string too long"),
+    ("ale", "(length (partition 9999 1 (range 9999)))", TOO_MUCH),
+    ("ale", "(length (apply zip (map (lambda (x) l) (range 9999))))", TOO_MUCH),
+    ("ale", "(length (apply cartesian-product (map (lambda (x) [1 2]) (range 999))))", TOO_MUCH),
+    (
+        "ale",
+        "(let [o (seq->object l)] (length (map (lambda (i) (assoc o [i i])) (range))))",
+        TOO_MUCH,
+    ),
+    ("ale", f"({TEXT} (length (map (lambda (i) (rest s)) (range))))", TOO_MUCH),
+    ("ale", f"({TEXT} (length (map (lambda (i) (reverse s)) (range))))", TOO_MUCH),
+    ("ale", f"({TEXT} (length (map (lambda (i) (s 1)) (range))))", TOO_MUCH),
+    ("ale", f"({TEXT} (str (seq->vector (map (lambda (i) s) (range 99)))))", TOO_MUCH),
+    ("ale", f"({TEXT} (seq->vector (map (lambda (i) s) (range 99))))", TOO_MUCH),
+    ("cel", f"[1]{'.map(a, [a, a])' * 40} == [1]{'.map(a, [a, a])' * 40}", "items to compare"),
+    ("cel", f"[1]{'.map(a, [a, a])' * 40} in [[1]{'.map(a, [a, a])' * 40}]", "items to compare"),
+    ("cel", f"string([1]{'.map(a, [a, a])' * 40})", "no matching overload for 'string'"),
+    ("cel", "'%1000000000d' % 5", "no matching overload for '_%_'"),
+    ("cel", "b'%1000000000d' % 5", "no matching overload for '_%_'"),
+    ("cel", f"l.map(i, '{'s' * 3_900}').map(j, j + j + j)", TOO_MUCH),
+    ("cel", f"l.map(i, l.map(j, ['{'s' * 3_900}']))", TOO_MUCH),
 ]
 
 
