@@ -7,7 +7,6 @@ of the transaction releases; UNIQUE (stream, sequence) stands behind it.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any, LiteralString, cast
 
 import orjson
@@ -26,25 +25,15 @@ CHUNK_EVENTS = 10_000
 
 _APPENDED = (
     "events_append(%(stream)s, %(expected)s::int, %(once)s, %(source)s, %(principal)s, "
-    "%(correlation_id)s, %(causation_id)s, %(emitted_at)s, {events})"
+    "%(correlation_id)s, %(causation_id)s, %(emitted_at)s, %(events)s::json)"
 )
-# Most appends are of one event.
+# Most appends are of one event, and need no JSON around it.
 _APPENDED_ONE = (
     "events_append_one(%(stream)s, %(expected)s::int, %(once)s, %(source)s, %(principal)s, "
     "%(correlation_id)s, %(causation_id)s, %(emitted_at)s, %(event_id)s, %(event_name)s, "
     "%(event_version)s::int, %(event_category)s, %(event_data)s, %(event_payload)s)"
 )
 APPENDED_MANY = "events_append_many(%(streams)s::json, %(appends)s::json)"
-
-_FROM_JSON = (
-    "ARRAY(SELECT one FROM json_populate_recordset(NULL::events_draft, %(events)s::json) one)"
-)
-_FIELDS = ("event_id", "name", "version", "category", "data", "payload")
-"""Of the type events_draft."""
-ROWS_MAX = 16
-"""Up to so many events are sent as rows, which PostgreSQL reads in a third of the time that JSON
-takes. Each number of them is a statement of its own on a connection."""
-_NAMES = [[f"{field}_{nth}" for field in _FIELDS] for nth in range(ROWS_MAX)]
 
 # A join would be planned for every event, and made; few have a payload.
 DATA = "coalesce(e.data, (SELECT body FROM events_payload WHERE hash = e.payload_id))"
@@ -238,14 +227,12 @@ class Appending:
     @property
     def sql(self) -> LiteralString:
         """What appends them: an expression, the new head of the stream."""
-        return _appended(min(len(self.drafts), ROWS_MAX + 1))
+        return _APPENDED_ONE if len(self.drafts) == 1 else _APPENDED
 
     def params(self) -> dict[str, object]:
         """Return the parameters of `sql`."""
-        if len(self.drafts) > ROWS_MAX:
-            return {**self.common, "events": self._events()}
         if len(self.drafts) > 1:
-            return self._rows()
+            return {**self.common, "events": self._events()}
         [draft], [data], [payload] = self.drafts, self.data, self.payloads
         return {
             **self.common,
@@ -264,19 +251,6 @@ class Appending:
             "appends": {**self.common, "events": orjson.Fragment(self._events())},
         }
 
-    def _rows(self) -> dict[str, object]:
-        params = dict(self.common)
-        events = zip(_NAMES, self.drafts, self.data, self.payloads, strict=False)
-        # One by one: with zip and update ten events took 28 µs to write, and not 19.
-        for (id_, name, version, category, text, digest), draft, data, payload in events:
-            params[id_] = draft.event_id
-            params[name] = draft.name
-            params[version] = str(draft.version)
-            params[category] = draft.category.value
-            params[text] = data
-            params[digest] = payload
-        return params
-
     def _events(self) -> str:
         records = [
             {
@@ -285,7 +259,7 @@ class Appending:
                 "name": draft.name,
                 "version": draft.version,
                 "category": str(draft.category),
-                # As it is: PostgreSQL gives the text of an object to the byte.
+                # As it is: json_to_recordset gives the text of an object to the byte.
                 "data": data and orjson.Fragment(data),
                 "payload": payload,
             }
@@ -294,16 +268,6 @@ class Appending:
             )
         ]
         return orjson.dumps(records).decode()
-
-
-@cache
-def _appended(count: int) -> LiteralString:
-    """Return what appends so many events; `ROWS_MAX + 1` stands for all that are more."""
-    if count == 1:
-        return _APPENDED_ONE
-    rows = (", ".join(f"%({name})s" for name in names) for names in _NAMES[:count])
-    drafts = "ARRAY[" + ", ".join(f"ROW({row})" for row in rows) + "]::events_draft[]"
-    return _APPENDED.replace("{events}", drafts if count <= ROWS_MAX else _FROM_JSON)
 
 
 def appending(
