@@ -32,8 +32,10 @@ def _read_on() -> int:
     names = sorted({*wanted, *starts.event_names()})
     events = log.feed(after=position, limit=BATCH_EVENTS, names=names)
     if events:
-        waiting.offer(events, to=waiting.waiting_for(event.name for event in events))
-        starts.offer(events)
+        filters = waiting.BatchFilters()
+        awaited = waiting.waiting_for(event.name for event in events)
+        waiting.offer(events, to=awaited, filters=filters)
+        starts.offer(events, filters=filters)
         last = events[-1].position or 0
         # Of a full page the rest comes next; else there was no more until the head.
         reached = last if len(events) == BATCH_EVENTS else max(reached, last)

@@ -4,6 +4,7 @@ Every event counts whose position in the feed is after that of the step's own `w
 see Note [Nobody waits past]. The output of the step is the event's data.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -15,16 +16,19 @@ from events import context, wire
 from events.domain.envelope import Envelope
 from events.domain.streams import key_of
 from events.store import DATA
+from ledger import expressions
 from workflows.flows.domain import ids
 from workflows.flows.domain.flow import Flow, WorkItem
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.step import Script, Step
 from workflows.flows.execution.aggregates import stream_of
-from workflows.flows.languages import LANGUAGES, is_quick
+from workflows.flows.languages import LANGUAGES, allowance, is_quick
 from workflows.flows.models import AwaitedEvent
 from workflows.flows.steps import feed_cursor
 from workflows.work import queue
 from workflows.work.domain.claim import Claim
+
+BATCH_SECONDS_MAX = 1.0
 
 _BEGINNING = (
     "SELECT max(e.sequence) FROM events_event e "  # noqa: S608 (names of our own)
@@ -71,22 +75,49 @@ def _await_event(flow: Flow, step: Step, item: WorkItem, wait: dict[str, Any]) -
     [began_at] = feed_cursor.positions_of([(stream, awaited.since)])
     if began_at is not None:
         offer(
-            feed_cursor.between(awaited.event_name, after=began_at, until=read_until), to=[awaited]
+            feed_cursor.between(awaited.event_name, after=began_at, until=read_until),
+            to=[awaited],
+            filters=BatchFilters(),
         )
 
 
-def offer(events: Iterable[Envelope], *, to: Sequence[AwaitedEvent]) -> None:
+class BatchFilters:
+    """The filters of one batch of events, which its transaction waits for: bounded in all.
+
+    Those of all its events have a second of the processor together. What none is left for, and
+    what may be slow (Lua), is left to the work, which runs outside of any transaction.
+    """
+
+    def __init__(self) -> None:
+        self._left_s = BATCH_SECONDS_MAX
+
+    def accepts(self, script: Script | None, data: Any) -> bool | None:
+        """Return whether a filter accepts an event's data, None if it is left to the work."""
+        if script is None:
+            return True
+        # Each has all of its own time, or is not begun: what it says is what it would always say.
+        if not is_quick(script) or self._left_s < allowance.CONDITION_SECONDS_MAX:
+            return None
+        if script.language == "cel":
+            expressions.load()  # No filter is charged for being the first of its process.
+        began = time.thread_time()
+        try:
+            return accepts(script, data)
+        finally:
+            self._left_s -= time.thread_time() - began
+
+
+def offer(events: Iterable[Envelope], *, to: Sequence[AwaitedEvent], filters: BatchFilters) -> None:
     """Enqueue the steps that waited for one of these events, in the transaction.
 
-    The first event that is accepted ends a step. A filter that may be slow is left to the work,
-    which runs outside of any transaction.
+    The first event that is accepted ends a step.
     """
-    for envelope, awaited in _offers(events, to):
+    for envelope, awaited in _offers(events, to, filters):
         _wake(awaited, envelope)
 
 
 def _offers(
-    events: Iterable[Envelope], to: Sequence[AwaitedEvent]
+    events: Iterable[Envelope], to: Sequence[AwaitedEvent], filters: BatchFilters
 ) -> Iterator[tuple[Envelope, AwaitedEvent]]:
     began_at = feed_cursor.positions_of([(stream_of(one.flow_id), one.since) for one in to])
     waiters: dict[str, dict[UUID, tuple[int, AwaitedEvent]]] = {}
@@ -97,13 +128,12 @@ def _offers(
         assert envelope.position is not None, "the feed has positions"
         open_ = waiters.get(envelope.name, {})
         for position, awaited in [*open_.values()]:
-            script = filter_of(awaited)
             if position >= envelope.position:
                 continue
-            if script is not None and not is_quick(script):
-                yield envelope, awaited
-            elif script is None or accepts(script, envelope.data):
+            verdict = filters.accepts(filter_of(awaited), envelope.data)
+            if verdict:
                 del open_[awaited.token]
+            if verdict is not False:
                 yield envelope, awaited
 
 

@@ -31,7 +31,7 @@ from workflows.flows.domain.errors import InputsMissing
 from workflows.flows.domain.start import StartInvalid, StartUnknown
 from workflows.flows.domain.step import Script
 from workflows.flows.domain.validation import ScriptBroken
-from workflows.flows.languages import compile_script, is_quick
+from workflows.flows.languages import compile_script
 from workflows.flows.models import FlowStart
 from workflows.flows.steps import feed_cursor, waiting
 from workflows.work import documents, queue, schedules, statements
@@ -174,18 +174,15 @@ def event_names() -> set[str]:
     return set(_of_events().values_list("event", flat=True))
 
 
-def offer(events: Sequence[Envelope]) -> None:
-    """Enqueue the flows that start on one of these events, in the transaction.
-
-    A filter that may be slow is left to that work, which runs outside of any transaction.
-    """
+def offer(events: Sequence[Envelope], *, filters: waiting.BatchFilters) -> None:
+    """Enqueue the flows that start on one of these events, in the transaction."""
     for start in _of_events().filter(event__in={event.name for event in events}):
         script = filter_of(start)
         for event in events:
             is_later = event.position is not None and event.position > start.since
             if event.name != start.event or not is_later:
                 continue
-            if script is None or not is_quick(script) or waiting.accepts(script, event.data):
+            if filters.accepts(script, event.data) is not False:
                 _enqueue(start, event)
 
 

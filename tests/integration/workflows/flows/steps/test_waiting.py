@@ -12,10 +12,12 @@ from tests.integration.workflows.flows.conftest import flow, follow, later, wind
 from tests.live import eventually, sequence
 from workflows.flows import following, services
 from workflows.flows.domain.errors import StepInvalid
+from workflows.flows.domain.step import Script
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.execution import engine
+from workflows.flows.languages import allowance
 from workflows.flows.models import AwaitedEvent, FeedCursor
-from workflows.flows.steps import feed_cursor
+from workflows.flows.steps import feed_cursor, waiting
 from workflows.work.models import Work
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("weather")]
@@ -248,3 +250,32 @@ def test_the_feed_is_not_read_while_nobody_waits(django_assert_num_queries: Any)
         assert following.follow() == 0
 
     assert FeedCursor.objects.get().position == place
+
+
+def test_leaves_filters_to_the_work_once_those_of_a_batch_have_taken_their_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiting, "BATCH_SECONDS_MAX", allowance.CONDITION_SECONDS_MAX)
+    takes_some_time = Script(language="ale", text="(eq (length (range 1000)) 1)")
+    filters = waiting.BatchFilters()
+
+    answers = [filters.accepts(takes_some_time, {}) for _ in range(3)]
+
+    assert answers == [False, None, None]
+
+
+def test_takes_only_what_its_filter_accepts_also_when_it_is_left_to_the_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiting, "BATCH_SECONDS_MAX", 0.0)
+    register(event="wind.rose", filter={"language": "ale", "script": "(> (:speed value) 5)"})
+    start()
+    work_off()
+
+    for speed in (3, 7):
+        wind(speed)
+        follow()
+
+    assert Work.objects.filter(kind="flow.waited").count() == 2
+    work_off()
+    assert speed_of() == 7
