@@ -64,6 +64,9 @@ MEANINGS = {
         "DAYBOOK_RETRY_MAX_BACKOFF": "Milliseconds between retries of a step, at most.",
         "DAYBOOK_RETRY_BACKOFF_TYPE": "How that grows: fixed, linear or exponential.",
         "DAYBOOK_FLOW_START_CHAIN_MAX": "How many starts on events may lead to each other.",
+        "DAYBOOK_REMEMBERED_DAYS": (
+            "Days after which the answers of memoizable steps are deleted, and asked for again."
+        ),
         "DAYBOOK_STEP_TIMEOUT": "Milliseconds an HTTP step may take that does not set its own.",
         "DAYBOOK_WEBHOOK_BASE_URL": "Where steps that call back find this installation.",
         "DAYBOOK_HEALTH_INTERVAL": "Seconds between two health checks of steps; 0 for none.",

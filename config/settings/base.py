@@ -149,6 +149,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "forget-answers": {
+        "task": "flows.forget_answers",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "seal-entries": {"task": "ledger.seal_entries", "schedule": 5.0, "options": {"expires": 5}},
     "expire-payloads": {
         "task": "ledger.expire_payloads",
@@ -376,4 +381,6 @@ FLOWS_WEBHOOK_BASE_URL = env.text("DAYBOOK_WEBHOOK_BASE_URL", "http://localhost:
 FLOWS_HEALTH_INTERVAL_S = env.integer("DAYBOOK_HEALTH_INTERVAL", 30, at_least=0)
 # How many starts on events may lead to each other before it is taken for a loop.
 FLOWS_START_CHAIN_MAX = env.integer("DAYBOOK_FLOW_START_CHAIN_MAX", 8)
+# How long the answers of memoizable steps are kept; workflows/flows/execution/memoization.py.
+FLOWS_REMEMBERED_DAYS = env.number("DAYBOOK_REMEMBERED_DAYS", 30)
 FLOWS_NODE = env.text("DAYBOOK_NODE", "daybook-1")

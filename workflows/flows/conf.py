@@ -20,6 +20,8 @@ class FlowSettings:
     webhook_base_url: str
     health_interval_s: int
     start_chain_max: int
+    remembered_days: float
+    """How long the answer of a memoizable step is given again (`execution.memoization`)."""
     node: str
 
 
@@ -43,11 +45,14 @@ def current() -> FlowSettings:
         raise ImproperlyConfigured("DAYBOOK_RETRY_BACKOFF_TYPE: fixed, linear or exponential.")
     if settings.FLOWS_START_CHAIN_MAX < 1:
         raise ImproperlyConfigured("DAYBOOK_FLOW_START_CHAIN_MAX must be at least 1.")
+    if not settings.FLOWS_REMEMBERED_DAYS > 0:
+        raise ImproperlyConfigured("DAYBOOK_REMEMBERED_DAYS must be above zero.")
     return FlowSettings(
         retry=retry,
         step_timeout_ms=settings.FLOWS_STEP_TIMEOUT_MS,
         webhook_base_url=settings.FLOWS_WEBHOOK_BASE_URL.rstrip("/"),
         health_interval_s=settings.FLOWS_HEALTH_INTERVAL_S,
+        remembered_days=settings.FLOWS_REMEMBERED_DAYS,
         start_chain_max=settings.FLOWS_START_CHAIN_MAX,
         node=settings.FLOWS_NODE,
     )

@@ -134,7 +134,8 @@ class AwaitedCallback(models.Model):
 
 
 class Remembered(models.Model):
-    """What a memoizable step once answered to these inputs. First writer wins."""
+    """What a memoizable step once answered to these inputs. First writer wins, until it is
+    forgotten (`execution.memoization`)."""
 
     key = models.CharField(max_length=64, primary_key=True)
     outputs = models.TextField()
@@ -142,6 +143,7 @@ class Remembered(models.Model):
 
     class Meta:
         verbose_name = "remembered answer"
+        indexes = [models.Index(fields=["made_at"], name="flows_remembered_by_age")]
 
     def __str__(self) -> str:
         return self.key

@@ -9,6 +9,7 @@ CALLS = {
     "work.sweep": ["workflows.work.sweeper.sweep"],
     "work.checkup": ["workflows.work.checkups.check_up"],
     "work.forget_housekeeping": ["workflows.work.retention.forget_old"],
+    "flows.forget_answers": ["workflows.flows.execution.memoization.forget_old"],
     "ledger.seal_entries": [
         "ledger.services.seals.seal_entries",
         "ledger.sealing.witnesses.copy_checkpoints",

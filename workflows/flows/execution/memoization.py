@@ -1,17 +1,24 @@
-"""Stores the results of memoizable steps in the database."""
+"""Stores the results of memoizable steps in the database, for so many days.
+
+Argyll keeps a number of them in memory until it is restarted. A step that is asked again gives the
+same, so it only costs a call to forget what it gave.
+"""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import orjson
 from django.utils import timezone
 
 from events.domain.canonical import fingerprint
+from workflows.flows import conf
 from workflows.flows.domain.flow import Flow, WorkStatus
 from workflows.flows.domain.step import Step
 from workflows.flows.domain.work_items import item_inputs
 from workflows.flows.models import Remembered
 
+ANSWERS_PER_PAGE = 500
 _NOT_FUNCTIONAL = frozenset({"id", "name", "labels"})
 
 
@@ -43,6 +50,16 @@ def keep_outputs(flow: Flow, step: Step, token: str) -> None:
         ],
         ignore_conflicts=True,
     )
+
+
+def forget_old() -> int:
+    """Forget the outputs that are older than the setting says, page by page; return how many."""
+    before = timezone.now() - timedelta(days=conf.current().remembered_days)
+    old = Remembered.objects.filter(made_at__lt=before).order_by("made_at")
+    forgotten = 0
+    while keys := list(old.values_list("key", flat=True)[:ANSWERS_PER_PAGE]):
+        forgotten += Remembered.objects.filter(key__in=keys).delete()[0]
+    return forgotten
 
 
 def _key(step: Step, inputs: Mapping[str, Any]) -> str:

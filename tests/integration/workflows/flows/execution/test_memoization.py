@@ -1,12 +1,19 @@
 """What memoizable steps are not asked again."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+from django.utils import timezone
 
 from tests.integration.workflows.flows.api.test_engine_api import ask
 from tests.integration.workflows.flows.conftest import flow, work_off
 from tests.support.step_server import StepServer
+from workflows.flows import conf, tasks
+from workflows.flows.execution import memoization
+from workflows.flows.models import Remembered
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -126,3 +133,52 @@ def test_an_item_that_starts_after_an_equal_one_has_succeeded_is_not_asked(
 
     assert sorted((call.body["what"] for call in peer.calls("/price")), key=str) == asked
     assert outputs["price"] == [{"what": one, "price": [one]} for one in items]
+
+
+def answered(key: str, *, days_ago: float) -> None:
+    made_at = timezone.now() - timedelta(days=days_ago)
+    Remembered.objects.create(key=key, outputs="{}", made_at=made_at)
+
+
+def kept() -> set[str]:
+    return set(Remembered.objects.values_list("key", flat=True))
+
+
+def test_what_is_old_is_forgotten_and_asked_for_again(peer: StepServer) -> None:
+    peer.says["/price"] = (200, {"price": 5})
+    priced(peer)
+    bought("first", 1)
+    Remembered.objects.update(made_at=timezone.now() - timedelta(days=31))
+    peer.says["/price"] = (200, {"price": 6})
+    assert bought("second", 1) == {"price": 5}
+
+    tasks.forget_answers.apply(throw=True)
+
+    assert bought("third", 1) == {"price": 6}
+
+
+def test_all_old_ones_are_forgotten_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memoization, "ANSWERS_PER_PAGE", 2)
+    for number in range(5):
+        answered(f"old-{number}", days_ago=31 + number)
+    answered("new", days_ago=29)
+
+    assert memoization.forget_old() == 5
+    assert kept() == {"new"}
+
+
+def test_how_long_is_a_setting() -> None:
+    answered("some", days_ago=3)
+
+    with override_settings(FLOWS_REMEMBERED_DAYS=4):
+        assert memoization.forget_old() == 0
+    with override_settings(FLOWS_REMEMBERED_DAYS=2):
+        assert memoization.forget_old() == 1
+
+
+def test_no_time_at_all_is_refused() -> None:
+    with (
+        override_settings(FLOWS_REMEMBERED_DAYS=0),
+        pytest.raises(ImproperlyConfigured, match="DAYBOOK_REMEMBERED_DAYS must be above zero"),
+    ):
+        conf.current()
