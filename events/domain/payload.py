@@ -5,7 +5,7 @@ stored. Reading it back gives the announced data: tuples and enums become plain 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import orjson
@@ -67,41 +67,16 @@ def all_written(facts: Sequence[tuple[str, Any]]) -> list[tuple[str, dict[str, A
     return _all_at_once(facts) or [written(name, data) for name, data in facts]
 
 
-class WrittenOnce(dict[str, Any]):
-    """Plain JSON that stands in the data of many events, and is checked and written once.
-
-    Read-only. `plain` is the same as readers of its `text` see it.
-    """
-
-    __slots__ = ("plain", "text")
-
-    def __init__(self, text: bytes, plain: dict[str, Any]) -> None:
-        super().__init__(plain)
-        self.text = text
-        self.plain = plain
-
-
-def once(data: dict[str, Any]) -> dict[str, Any]:
-    """Return `data` as `WrittenOnce`; as they are if it is not plain that they may be stored."""
-    text, plain = _written_at_once(data)
-    if text is None or _depth(plain) >= DEPTH_MAX:
-        return data
-    return WrittenOnce(text, plain)
-
-
 def _all_at_once(facts: Sequence[tuple[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
     """Do for several what `_written_at_once` does for one; nothing if one is not plain."""
     given = [data for _, data in facts]
-    known: list[WrittenOnce] = []
     try:
-        texts = [orjson.dumps(data, _fragment_in(known), _AS_IT_IS) for data in given]
+        texts = [orjson.dumps(data, option=orjson.OPT_STRICT_INTEGER) for data in given]
     except TypeError:
         return []
     joined = b"[%s]" % b",".join(texts)
     if len(joined) > BYTES_MAX or b"\\u0000" in joined:
         return []
-    if known:
-        return _with_known(texts, given, known)
     for text, data in zip(texts, given, strict=True):
         if type(data) is not dict or _is_deep(text, data):
             return []
@@ -109,42 +84,6 @@ def _all_at_once(facts: Sequence[tuple[str, Any]]) -> list[tuple[str, dict[str, 
     if plain != given:
         return []
     return [(text.decode(), data) for text, data in zip(texts, plain, strict=True)]
-
-
-_AS_IT_IS = orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_SUBCLASS
-
-
-def _fragment_in(known: list[WrittenOnce]) -> Callable[[Any], Any]:
-    """Return what tells orjson of values that it does not know, and notes those that are known."""
-
-    def fragment(value: Any) -> Any:
-        if type(value) is WrittenOnce:
-            known.append(value)
-            return orjson.Fragment(value.text)
-        if isinstance(value, str):
-            return str.__str__(value)  # What it is, whatever it is shown as.
-        raise TypeError
-
-    return fragment
-
-
-def _with_known(
-    texts: Sequence[bytes], given: Sequence[Any], known: Sequence[WrittenOnce]
-) -> list[tuple[str, dict[str, Any]]]:
-    """Look at the others alone: what is known was looked at, if it is a member of the data."""
-    found = []
-    for text, data in zip(texts, given, strict=True):
-        if type(data) is not dict:
-            return []
-        members = {name: each for name, each in data.items() if type(each) is WrittenOnce}
-        known = known[len(members) :]
-        others = {name: each for name, each in data.items() if name not in members}
-        written, plain = _written_at_once(others)
-        if written is None:
-            return []
-        of_data = {name: members[name].plain if name in members else plain[name] for name in data}
-        found.append((text.decode(), of_data))
-    return [] if known else found
 
 
 def _written_at_once(data: dict[Any, Any]) -> tuple[bytes | None, Any]:

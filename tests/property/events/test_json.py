@@ -124,25 +124,6 @@ def test_several_are_written_as_each_alone(several: list[dict[str, Any]]) -> Non
         assert payload.all_written(facts) == alone
 
 
-@given(st.lists(st.dictionaries(st.text(max_size=2), objects | strange_values, max_size=3)))
-def test_what_is_written_once_is_written_as_if_it_were_not(several: list[dict[str, Any]]) -> None:
-    def known(value: Any) -> Any:
-        return payload.once(value) if type(value) is dict else value
-
-    facts = [("tea.made", data) for data in several]
-    same = [(name, {key: known(value) for key, value in data.items()}) for name, data in facts]
-
-    try:
-        wanted = payload.all_written(facts)
-    except EventDataNotJson as refusal:
-        with pytest.raises(EventDataNotJson, match=f"^{re.escape(str(refusal))}$"):
-            payload.all_written(same)
-    else:
-        written = payload.all_written(same)
-        assert written == wanted
-        assert not any(type(one) is payload.WrittenOnce for _, of in written for one in of.values())
-
-
 @given(values, values)
 def test_two_values_differ_somewhere_exactly_if_their_canonical_bytes_do(
     left: Any, right: Any

@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 
-from events.domain import payload
 from workflows.flows.domain.step import AWAITING_TYPES, Collect, Role, Step, StepType
 from workflows.flows.domain.step_json import step_from_json
 
@@ -219,7 +218,7 @@ class Plan:
     @cached_property
     def stored(self) -> dict[str, Any]:
         """The plan as stored in `flow_started`. Read-only."""
-        return payload.once(self.as_json())
+        return self.as_json()
 
     def as_json(self) -> dict[str, Any]:
         children = {step: child.as_json() for step, child in self.children.items()}

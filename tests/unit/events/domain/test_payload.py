@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 
-from events.domain import payload
 from events.domain.payload import (
     BYTES_MAX,
     DEPTH_MAX,
@@ -65,24 +64,6 @@ def test_refuses_what_is_nested_too_deep() -> None:
 
     with pytest.raises(EventDataNotJson, match="nested deeper than 64"):
         text_of("tea.made", {"a": nested(DEPTH_MAX)})
-
-
-def test_what_is_written_once_counts_as_deep_as_it_is() -> None:
-    deepest = payload.once({"x": nested(DEPTH_MAX - 2)})
-    assert type(deepest) is payload.WrittenOnce
-    assert payload.all_written([("tea.made", {"a": deepest, "b": 1})])[0][1]["b"] == 1
-
-    too_deep = payload.once({"x": nested(DEPTH_MAX - 1)})
-    with pytest.raises(EventDataNotJson, match="nested deeper than 64"):
-        payload.all_written([("tea.made", {"a": too_deep})])
-
-
-def test_what_is_written_once_is_found_only_as_a_member() -> None:
-    below = {"b": payload.once({"c": 1})}
-
-    assert payload.all_written([("tea.made", {"a": below})]) == [
-        ('{"a":{"b":{"c":1}}}', {"a": {"b": {"c": 1}}})
-    ]
 
 
 def test_refuses_what_is_too_large() -> None:
