@@ -61,7 +61,7 @@ def evaluate(source: str, arguments: Mapping[str, Any], *, seconds: float = SECO
     :raises ScriptFailed: if it fails or takes too much.
     :raises LuaStarved: if the machine is too busy.
     """
-    return _asked("value", source, sorted(arguments), arguments, seconds)
+    return _asked("value", source, arguments, seconds)
 
 
 def holds(source: str, arguments: Mapping[str, Any], *, seconds: float = SECONDS_MAX) -> bool:
@@ -69,23 +69,38 @@ def holds(source: str, arguments: Mapping[str, Any], *, seconds: float = SECONDS
 
     :raises TookTooLong, ScriptFailed, LuaStarved: as `evaluate` does.
     """
-    return bool(_asked("holds", source, sorted(arguments), arguments, seconds))
+    return bool(_asked("holds", source, arguments, seconds))
 
 
 @lru_cache(maxsize=4096)
 def _check(source: str, parameters: tuple[str, ...]) -> None:
     if len(source) > SOURCE_CHARS_MAX:
         raise ScriptBroken(f"script too long: more than {SOURCE_CHARS_MAX} characters")
-    _asked("check", source, list(parameters), {})
+    try:
+        answer = _answer("check", source, list(parameters), {})
+    except ScriptFailed as error:
+        # It died of it: of text that is none, or in want of time or memory.
+        raise ScriptBroken("the script cannot be compiled") from error
+    if answer:
+        raise ScriptBroken(answer.get("broken") or answer["failed"])
 
 
-def _asked(
+def _asked(mode: str, source: str, arguments: Mapping[str, Any], seconds: float) -> Any:
+    answer = _answer(mode, source, sorted(arguments), arguments, seconds)
+    # Broken is what compiled with other names than it is given.
+    failed = answer.get("failed") or answer.get("broken")
+    if failed is not None:
+        raise ScriptFailed(f"lua execution error\n{failed}")
+    return answer.get("value")
+
+
+def _answer(
     mode: str,
     source: str,
     parameters: Sequence[str],
     arguments: Mapping[str, Any],
     seconds: float = SECONDS_MAX,
-) -> Any:
+) -> dict[str, Any]:
     request = {
         "mode": mode,
         "source": source,
@@ -93,12 +108,11 @@ def _asked(
         "arguments": dict(arguments),
         "seconds": seconds,
     }
-    answer = _child.ask(json.dumps(request).encode() + b"\n", seconds=seconds)
-    if "broken" in answer:
-        raise ScriptBroken(answer["broken"])
-    if "failed" in answer:
-        raise ScriptFailed(f"lua execution error\n{answer['failed']}")
-    return answer.get("value")
+    try:
+        line = json.dumps(request).encode() + b"\n"
+    except RecursionError as error:
+        raise ScriptFailed("lua execution error\nnested too deep") from error
+    return _child.ask(line, seconds=seconds)
 
 
 class _Spending(threading.local):

@@ -82,8 +82,8 @@ def holds(
 
 
 def _run(source: str, arguments: Mapping[str, Any], finish: Any, seconds: float) -> Any:
-    values = {name: from_json(value) for name, value in arguments.items()}
     try:
+        values = {name: from_json(value) for name, value in arguments.items()}
         with allowance.spent("ale", seconds):
             return finish(_compiled(source, tuple(sorted(arguments))).run(values))
     except Raised as error:

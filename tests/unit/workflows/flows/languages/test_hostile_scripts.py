@@ -167,3 +167,28 @@ def test_what_would_never_end_or_cannot_be_stored_is_refused(
     is_about_time = "took more" in refusal
 
     assert refusal in outcome(language, text, QUICK if is_about_time else LANGUAGES)
+
+
+DEEP: list[object] = []
+for _ in range(2_000):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize("value", [10**400, DEEP], ids=["huge", "deep"])
+@pytest.mark.parametrize(("language", "text"), [("ale", "1"), ("lua", "return 1")])
+def test_what_a_language_cannot_hold_fails_the_script(
+    language: str, text: str, value: object
+) -> None:
+    with pytest.raises(ScriptFailed):
+        LANGUAGES.execute(Script(language=language, text=text), {"x": value})
+
+
+@pytest.mark.parametrize("text", ["return '\ud800'", "return " + "{" * 30_000 + "}" * 30_000])
+def test_what_lua_cannot_compile_is_broken(text: str) -> None:
+    with pytest.raises(ScriptBroken):
+        compile_script(Script(language="lua", text=text), ("x",))
+
+
+def test_a_script_that_does_not_compile_with_the_names_it_is_given_fails() -> None:
+    with pytest.raises(ScriptFailed, match="syntax error"):
+        LANGUAGES.execute(Script(language="lua", text="return 1"), {"end": 1})
