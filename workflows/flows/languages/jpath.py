@@ -34,8 +34,9 @@ _quiet.log_errors = False
 # Only what visits members without naming them minds their order.
 _VISITS = re.compile(r"[*?]|\.\.")
 
-# What stands before a dot without being one: an escaped character, or a class with its dots.
-_DOT = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\.", re.DOTALL)
+# What stands before a dot without being one: an escaped character, or a class with its dots. One
+# that does not close goes to the end, so that no character is looked at for each bracket before it.
+_DOT = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*(?:\]|\\?\Z)|\.", re.DOTALL)
 
 
 def _spelt_out(found: re.Match[str]) -> str:

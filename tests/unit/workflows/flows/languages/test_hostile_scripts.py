@@ -192,3 +192,13 @@ def test_what_lua_cannot_compile_is_broken(text: str) -> None:
 def test_a_script_that_does_not_compile_with_the_names_it_is_given_fails() -> None:
     with pytest.raises(ScriptFailed, match="syntax error"):
         LANGUAGES.execute(Script(language="lua", text="return 1"), {"end": 1})
+
+
+@pytest.mark.parametrize("pattern", ["[" * 100_000, "[" * 100_000 + "\\", "[a." * 100_000])
+def test_a_pattern_is_read_once_from_its_beginning_to_its_end(pattern: str) -> None:
+    script = Script(language="jpath", text="$[?match(@.text, @.pattern)]")
+    began = time.thread_time()
+
+    assert not LANGUAGES.matches(script, [{"text": "x", "pattern": pattern}])
+
+    assert time.thread_time() - began < 1
