@@ -9,12 +9,11 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import re2
 from celpy import celtypes, evaluation
 from celpy.celtypes import BoolType, DoubleType, IntType, ListType, MapType, StringType, UintType
 from celpy.evaluation import CELEvalError
 
-from ledger.expressions import spending
+from ledger.expressions import patterns, spending
 from ledger.expressions.refusals import Unanswered
 
 YES, NO = BoolType(1), BoolType(0)
@@ -210,8 +209,6 @@ TYPES: dict[str, Any] = {
         "timestamp", "type", "uint",
     )
 }  # fmt: skip
-_quiet = re2.Options()
-_quiet.log_errors = False
 
 
 def _string(value: Any) -> Any:
@@ -223,9 +220,11 @@ def _string(value: Any) -> Any:
 
 def _matches(text: str, pattern: str) -> Any:
     try:
-        return BoolType(re2.compile(pattern, _quiet).search(text) is not None)
-    except re2.error:
+        return BoolType(patterns.compiled(pattern, text=text).search(text) is not None)
+    except patterns.NoPattern:
         raise Unanswered("match error") from None
+    except patterns.TextTooLong as error:
+        raise Unanswered(str(error)) from None
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {

@@ -9,7 +9,6 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-import re2
 from jsonpath import JSONPathEnvironment, JSONPathError
 from jsonpath.filter import BaseExpression, FilterQuery
 from jsonpath.function_extensions import ExpressionType, FilterFunction
@@ -17,6 +16,7 @@ from jsonpath.match import JSONPathMatch
 from jsonpath.path import JSONPath
 from jsonpath.selectors import Filter
 
+from ledger.expressions import patterns
 from workflows.flows.domain.gates import ScriptFailed
 from workflows.flows.domain.validation import ScriptBroken
 from workflows.flows.languages import allowance
@@ -27,9 +27,6 @@ DEPTH_MAX = 300
 """Of segments and operators within one another: each is a call of Python in each other."""
 _PATHS_MAX = 10_240
 
-
-_quiet = re2.Options()
-_quiet.log_errors = False
 
 # Only what visits members without naming them minds their order.
 _VISITS = re.compile(r"[*?]|\.\.")
@@ -57,9 +54,11 @@ class _Regex(FilterFunction):
         if not isinstance(text, str) or not isinstance(pattern, str):
             return False
         try:
-            compiled = re2.compile(_DOT.sub(_spelt_out, pattern), _quiet)
-        except re2.error:
+            compiled = patterns.compiled(_DOT.sub(_spelt_out, pattern), text=text)
+        except patterns.NoPattern:
             return False
+        except patterns.TextTooLong as error:
+            raise ScriptFailed(f"jpath execution error\n{error}") from error
         found = compiled.fullmatch(text) if self._is_whole else compiled.search(text)
         return found is not None
 

@@ -202,3 +202,15 @@ def test_a_pattern_is_read_once_from_its_beginning_to_its_end(pattern: str) -> N
     assert not LANGUAGES.matches(script, [{"text": "x", "pattern": pattern}])
 
     assert time.thread_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [("cel", "value.matches('PATTERN')"), ("jpath", "$[?search(@, 'PATTERN')]")],
+)
+def test_a_text_that_is_too_long_for_a_pattern_is_not_searched(language: str, text: str) -> None:
+    script = Script(language=language, text=text.replace("PATTERN", "(a|b)*a(a|b){900}c"))
+    value = "ab" * 100_000
+
+    with pytest.raises(ScriptFailed, match="the text is too long for this pattern"):
+        LANGUAGES.matches(script, [value] if language == "jpath" else value)
