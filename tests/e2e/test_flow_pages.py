@@ -106,6 +106,7 @@ class TestFlow:
             self.watch(tab, bank)
             self.look_back(tab)
             self.pick(tab)
+            self.play(tab)
             assert tab.page.evaluate("window.hurt") is None
 
     def test_is_planned_without_losing_what_is_typed_while_an_answer_is_under_way(
@@ -210,6 +211,30 @@ class TestFlow:
         marks(tab, "step:hold", "picked")
         tab.page.go_back()
         expect(row).to_contain_text("charge")
+
+    def play(self, tab: Visit) -> None:
+        """The next event is asked for once this one is shown, however long that takes."""
+        held: list[Any] = []
+        after_three = re.compile(r"[?&]at=3")
+
+        def hold(route: Any) -> None:
+            held.append(route)
+
+        tab.page.clock.install()
+        tab.open("/flows/trip-in-a-browser?at=2")
+        tab.page.route(after_three, hold)
+        with tab.page.expect_request(after_three):
+            tab.page.get_by_role("button", name="Play").click()
+            tab.page.clock.run_for(700)
+
+        tab.page.clock.run_for(2_100)
+        assert len(held) == 1
+        held[0].continue_()
+        expect(tab.page.locator(".why")).to_contain_text("the flow after event 3 of")
+        with tab.page.expect_request(re.compile(r"[?&]at=4")):
+            tab.page.clock.run_for(700)
+        tab.page.get_by_role("button", name="Stop").click()
+        expect(tab.page.get_by_role("button", name="Play")).to_be_visible()
 
 
 class TestFrame:

@@ -78,20 +78,23 @@ document.addEventListener("input", async (event) => {
   isSliding = false;
 });
 
-function play() {
+async function play() {
+  const mine = (playing = {});
+  showPlaying();
   // From the beginning, if it is not shown in the past already.
-  if (time().at === null) go(addressWith({ at: 1, event: null }), { keep: true }).catch(() => {});
-  playing = setInterval(async () => {
+  if (time().at === null) await go(addressWith({ at: 1, event: null }), { keep: true }).catch(() => {});
+  // One after the other: what is asked for before an answer has come takes the answer's place.
+  while (playing === mine) {
+    await new Promise((resolve) => setTimeout(resolve, PLAY_MS));
+    if (playing !== mine) return;
     const now = time();
     const next = (now.at ?? now.head) + 1;
     await go(addressWith({ at: next >= now.head ? null : next, event: null }), { keep: true }).catch(() => {});
-    if (next >= time().head) stop();
-  }, PLAY_MS);
-  showPlaying();
+    if (playing === mine && next >= time().head) stop();
+  }
 }
 
 function stop() {
-  clearInterval(playing);
   playing = null;
   showPlaying();
 }
