@@ -31,6 +31,6 @@ def by_status(rows: QuerySet[Any], states: Iterable[Any]) -> dict[str, int]:
     return count_each({str(state): rows.filter(status=str(state)) for state in states})
 
 
-def told(count: int) -> str:
+def shown(count: int) -> str:
     """Return a bounded count as a page shows it."""
     return f"{COUNTED_MAX:,}+" if count > COUNTED_MAX else f"{count:,}"

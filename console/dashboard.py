@@ -95,7 +95,7 @@ class Dashboard:
             exact = {state.value: f"{by_state[state]:,}" for state in UNFINISHED}
             found.append(_states("job", "Jobs", exact))
         if self._caller.holds("flow.read"):
-            found.append(_states("flow", "Flows", _told(roots(), FlowStatus)))
+            found.append(_states("flow", "Flows", _counted(roots(), FlowStatus)))
             found.append(_states("start", "Starts", _count_starts()))
         for capability, key, name, rows, values in (
             ("booking.read", "booking", "Bookings", Booking.objects.all(), list(Status)),
@@ -103,7 +103,7 @@ class Dashboard:
         ):
             if self._caller.holds_somewhere(capability):
                 visible = authority.visible(rows, self._request, capability)
-                found.append(_states(key, name, _told(visible, values)))
+                found.append(_states(key, name, _counted(visible, values)))
         return found
 
     def pulse(self) -> list[tuple[int, int, int]]:
@@ -134,9 +134,9 @@ def _count_starts() -> dict[str, str]:
     return {state: f"{n:,}" for state, n in FlowStart.objects.aggregate(**counts).items()}
 
 
-def _told(rows: QuerySet[Any], states: Iterable[Any]) -> dict[str, str]:
+def _counted(rows: QuerySet[Any], states: Iterable[Any]) -> dict[str, str]:
     counts = counting.by_status(rows, states)
-    return {state: counting.told(count) for state, count in counts.items()}
+    return {state: counting.shown(count) for state, count in counts.items()}
 
 
 def _events(current: Dashboard) -> Iterator[Figure]:

@@ -251,4 +251,4 @@ def _tabs(query: QueryDict) -> Iterator[Tab]:
     rows = {each.value: selectors.accesses_in(each, every, at=now) for each in AccessStatus}
     yield tab_of(LIST, query, "")
     for status, count in counting.count_each(rows).items():
-        yield tab_of(LIST, query, status, count=counting.told(count))
+        yield tab_of(LIST, query, status, count=counting.shown(count))

@@ -40,4 +40,4 @@ def _tabs(query: QueryDict) -> Iterator[Tab]:
     counts = counting.by_status(flows.roots(), FlowStatus)
     yield tab_of(LIST, query, "")
     for status in FlowStatus:
-        yield tab_of(LIST, query, status.value, count=counting.told(counts[status.value]))
+        yield tab_of(LIST, query, status.value, count=counting.shown(counts[status.value]))

@@ -95,9 +95,9 @@ def _listing(
 
 def _tabs(query: QueryDict, rows: QuerySet[Any], name: str, states: Sequence[str]) -> Iterator[Tab]:
     counts = counting.by_status(rows, states)
-    yield tab_of(name, query, "", count=counting.told(sum(counts.values())))
+    yield tab_of(name, query, "", count=counting.shown(sum(counts.values())))
     for state in states:
-        yield tab_of(name, query, state, count=counting.told(counts[state]))
+        yield tab_of(name, query, state, count=counting.shown(counts[state]))
 
 
 def _one(rows: QuerySet[Any], request: HttpRequest, capability: str, id_: UUID) -> Any:

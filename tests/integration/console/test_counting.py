@@ -47,7 +47,7 @@ def test_counts_stop_just_above_the_bound(
         counts = counting.by_status(roots, FlowStatus)
 
     assert counts == {"active": 0, "completed": 4, "failed": 2}
-    assert [counting.told(count) for count in counts.values()] == ["0", "3+", "2"]
+    assert [counting.shown(count) for count in counts.values()] == ["0", "3+", "2"]
     assert len(asked) == 1
 
 
