@@ -54,7 +54,11 @@ def _verify_one(aggregate: Aggregate[S, Any, Any], stream: Stream) -> list[str]:
     try:
         with transaction.atomic():
             store.lock([stream])
-            return [*_state_differs(aggregate, stream), *_rows_differ(aggregate, stream)]
+            found = [*_state_differs(aggregate, stream), *_rows_differ(aggregate, stream)]
+            # It was only a look. The lock goes with it: a transaction around this one would keep
+            # that of every stream that it has looked at, and writers would wait for its end.
+            transaction.set_rollback(True)
+            return found
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) != _SERIALIZATION_FAILURE:
             raise
@@ -108,10 +112,8 @@ def _rows_differ(aggregate: Aggregate[S, Any, Any], stream: Stream) -> list[str]
     if aggregate.rows is None:
         return []
     stored = as_read_back(aggregate.rows(stream))
-    with transaction.atomic():
-        _rebuild_one(aggregate, stream)
-        rebuilt = as_read_back(aggregate.rows(stream))
-        transaction.set_rollback(True)  # It was only a look.
+    _rebuild_one(aggregate, stream)
+    rebuilt = as_read_back(aggregate.rows(stream))
     place = first_difference(stored, rebuilt)
     return [f"{'/'.join(stream)}: the list rows differ from the replay at {place}"] if place else []
 

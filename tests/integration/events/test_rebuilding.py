@@ -129,6 +129,17 @@ class TestVerify:
                 "tally/t2: the list rows differ from the replay at /0"
             ]
 
+    def test_keeps_no_lock_of_a_stream_that_it_has_looked_at(self) -> None:
+        with transaction.atomic():
+            assert list(rebuilding.verify(LISTED)) == []
+
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT count(*) FROM pg_locks "
+                    "WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+                )
+                assert cursor.fetchone() == (0,)
+
     def test_is_what_the_doctor_does(self) -> None:
         assert invariants.projections_equal_replay() == []
         spoil_rows()
