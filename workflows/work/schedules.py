@@ -11,6 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import DatabaseError, transaction
+from django.db.models import QuerySet
 
 from events import context
 from events.domain.principal import Principal
@@ -126,7 +127,8 @@ def _settle_one(schedule: Schedule, firing: Firing) -> int:
     if not firing.is_fired:
         _record(schedule, firing, Fate.MISSED)
         return 0
-    if _is_busy(schedule):
+    # Slots fire in their order: what is queued, by a policy of before too, goes first.
+    if _is_busy(schedule) or _queued(schedule).exists():
         is_queued = schedule.overlap == Overlap.QUEUE
         _record(schedule, firing, Fate.QUEUED if is_queued else Fate.OVERLAPPED)
         return 0
@@ -138,13 +140,18 @@ def _settle_one(schedule: Schedule, firing: Firing) -> int:
 
 
 def _fire_queued(schedule: Schedule, _now: datetime) -> int:
-    slot = schedule.slots.filter(fate=Fate.QUEUED).order_by("slot_at").first()
+    slot = _queued(schedule).order_by("slot_at").first()
     if slot is None or _is_busy(schedule):
         return 0
     work_id = new_id()
     Slot.objects.filter(pk=slot.pk).update(fate=Fate.FIRED, work=work_id)
     _enqueue(schedule, slot.slot_at, work_id)
     return 1
+
+
+def _queued(schedule: Schedule) -> "QuerySet[Slot]":
+    # Index work_slots_in_the_queue.
+    return schedule.slots.filter(fate=Fate.QUEUED)
 
 
 def _is_busy(schedule: Schedule) -> bool:

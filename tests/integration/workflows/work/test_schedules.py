@@ -181,3 +181,20 @@ class TestOverlap:
         assert [schedules.fire_due(limit=10) for _ in range(2)] == [1, 0]
         assert fates(made) == [("fired", 1), ("fired", 1)]
         assert {row(slot.work_id).kind for slot in made.slots.all()} == {"lab.echo"}  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(("policy", "fate"), [("queue", "queued"), ("skip", "overlapped")])
+    def test_fires_what_is_queued_before_what_became_due_since(
+        self, policy: str, fate: str
+    ) -> None:
+        made = services.schedule("lab.echo", every="1h", input={"n": 1}, overlap="queue")
+        for ago in (3, 2):
+            make_due(made, seconds=ago)
+            schedules.fire_due(limit=10)
+        runner.work_off(worker="w", kinds=["lab.echo"])
+        Schedule.objects.filter(pk=made.pk).update(overlap=policy)
+
+        make_due(made, seconds=1)
+
+        assert schedules.fire_due(limit=10) == 1
+        assert fates(made) == [("fired", 1), ("fired", 1), (fate, 1)]
+        assert schedules.fire_due(limit=10) == 0
