@@ -4,6 +4,7 @@ Claims and heartbeats commit at once, so that everybody sees them; a completion 
 events is one transaction with them.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -17,6 +18,8 @@ from workflows.work.domain import ends
 from workflows.work.domain.claim import CancelRequested, Claim, ClaimLost, token_of
 from workflows.work.domain.ends import End, Failure
 from workflows.work.domain.life import DEAD_LETTERS, WAITING, Budget, State
+
+logger = logging.getLogger(__name__)
 
 LONGEST_S = 600.0
 """Longer than any lease, also of a release with other settings."""
@@ -121,19 +124,19 @@ def record_stale(claim: Claim, failure: Failure = ends.NO_FAILURE) -> None:
 
 
 def expire(*, limit: int) -> dict[UUID, State]:
-    """End leases that have expired, or never will, and return what became of their work."""
+    """End leases that have expired, or never will, and return what became of their work.
+
+    What cannot be given up, because somebody who has to know of it fails, is logged and stays.
+    """
     with transaction.atomic():
         asked = {"limit": limit, "longest_s": max(LONGEST_S, 10 * _lease_s())}
         lost = [_Lost(*row) for row in statements.run(statements.EXPIRED, asked)]
-        if not lost:
-            return {}
-        how = {
-            one.id: ends.crashed(one.budget, cancel_requested=one.cancel_requested) for one in lost
-        }
-        states = _end_many([(one.id, one.fence, how[one.id]) for one in lost])
-        for one in lost:
-            if states[one.id] in DEAD_LETTERS:
-                _announce_dead_letter(one.id, one.kind, one.subject, one.attempt, how[one.id])
+        ended = [(one, one.end()) for one in lost]
+        others = [(one.id, one.fence, how) for one, how in ended if how.state not in DEAD_LETTERS]
+        states = _end_many(others) if others else {}
+        for one, how in ended:
+            if how.state in DEAD_LETTERS:
+                states |= _given_up(one, how)
         return states
 
 
@@ -150,14 +153,26 @@ class _Lost(NamedTuple):
     crash_budget: int
     cancel_requested: bool
 
-    @property
-    def budget(self) -> Budget:
-        return Budget(
+    def end(self) -> End:
+        budget = Budget(
             failures=self.failures,
             failures_max=self.max_attempts,
             crashes=self.crashes,
             crashes_max=self.crash_budget,
         )
+        return ends.crashed(budget, cancel_requested=self.cancel_requested)
+
+
+def _given_up(one: _Lost, how: End) -> dict[UUID, State]:
+    try:
+        with transaction.atomic():
+            states = _end_many([(one.id, one.fence, how)])
+            _announce_dead_letter(one.id, one.kind, one.subject, one.attempt, how)
+            return states
+    except Exception:
+        # An edge: whoever listens may fail, and that must not keep all other leases as they are.
+        logger.exception("Work could not be given up.", extra={"work_id": str(one.id)})
+        return {}
 
 
 def _end_many(ended: Sequence[tuple[UUID, int, End]]) -> dict[UUID, State]:

@@ -224,15 +224,20 @@ def _failure(error: Exception) -> Failure:
 
 @contextmanager
 def _survived(what: str) -> Iterator[None]:
-    """Let the worker live when PostgreSQL is away: the lease will run out, and be found."""
+    """Let the worker go on when PostgreSQL is away, or who hears of the end of an attempt fails.
+
+    The lease will run out, and be found. Of a batch the others are done, and not yet completed.
+    """
     if not connection.in_atomic_block:
         # The handler may have seen PostgreSQL go away, or been interrupted in mid-statement.
         connection.close_if_unusable_or_obsolete()
     try:
         yield
-    except DatabaseError:
+    except Exception as error:
+        # An edge: whoever listens may raise whatever it likes.
         logger.exception("The %s of an attempt could not be recorded.", what)
-        connection.close()
+        if isinstance(error, DatabaseError):
+            connection.close()
 
 
 def _defer_unknown(ids: Sequence[UUID], kinds: Sequence[str]) -> None:
