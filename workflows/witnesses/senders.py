@@ -127,6 +127,9 @@ def _kept(answer: Answer) -> bytes | None:
         return None
     if not _is_fine(answer):
         raise _refusal(answer)
+    if answer.is_truncated:
+        # The beginning of the same document is not another one.
+        raise OSError("The witness broke off its answer, or sends more than a checkpoint.")
     return answer.body
 
 

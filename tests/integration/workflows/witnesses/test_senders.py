@@ -134,6 +134,14 @@ class TestAWebServer:
         assert witness.number == 0
         assert witness.error == f"AnotherIsKept: It keeps a different {FIRST}."
 
+    def test_that_breaks_off_keeps_no_other_one(self, sealed: bytes) -> None:
+        cut = {"content-length": str(len(sealed)), "connection": "close"}
+        with receiver((412, {}, b""), (200, cut, sealed[:-9])) as peer:
+            witness = copied_to(url_of(peer))
+
+        assert witness.number == 0
+        assert witness.error.startswith("OSError: The witness broke off its answer")
+
 
 class TestABucket:
     @pytest.fixture
@@ -226,6 +234,7 @@ class TestTheDoctor:
             ([(404, {}, b"")], "does not have checkpoint 1 any more"),
             ([(200, {}, b"{}")], "has another checkpoint 1 than this database"),
             ([(403, {}, b"")], None),
+            ([(200, {"content-length": "9", "connection": "close"}, b"{}")], None),
         ],
     )
     def test_hears_what_a_witness_says(
