@@ -7,6 +7,7 @@ leaves the log row and nothing else.
 
 import logging
 import random
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,6 +58,7 @@ class AttemptMade:
     """One call as it went out, with the answer or the reason why there is none."""
 
     started_at: datetime
+    duration_ms: int
     url: str
     headers: dict[str, str]
     answer: Answer | None
@@ -119,7 +121,7 @@ def _wait_for_a_turn(claim: Claim, delivery: Delivery) -> None:
 
 def _call(delivery: Delivery) -> AttemptMade | None:
     """Send the message. None if the subscription was deleted since, and its secrets with it."""
-    started_at = timezone.now()
+    started_at, clock = timezone.now(), time.monotonic()
     url = delivery.subscription.url
     headers: dict[str, str] = {}
     answer = None
@@ -138,7 +140,13 @@ def _call(delivery: Delivery) -> AttemptMade | None:
     except DomainError as refusal:
         judged = verdict.of_failure(ErrorClass.REFUSED, str(refusal))
     return AttemptMade(
-        started_at=started_at, url=url, headers=headers, answer=answer, verdict=judged
+        started_at=started_at,
+        # Not from the time of day, which may be set back meanwhile.
+        duration_ms=int((time.monotonic() - clock) * 1000),
+        url=url,
+        headers=headers,
+        answer=answer,
+        verdict=judged,
     )
 
 
@@ -192,7 +200,7 @@ def _log(delivery: Delivery, made: AttemptMade) -> None:
         delivery=delivery,
         number=delivery.attempts_made,
         started_at=made.started_at,
-        duration_ms=(timezone.now() - made.started_at) // timedelta(milliseconds=1),
+        duration_ms=made.duration_ms,
         url=made.url,
         request_headers=excerpt.headers(made.headers),
         body_hash=delivery.body_hash,
