@@ -172,7 +172,7 @@ def _exchange(call: Call, target: Target) -> Answer:
                 port=target.port,
                 target=target.path.encode(),
             ),
-            headers={"accept-encoding": "gzip", **_lower(call.headers)},
+            headers={"accept-encoding": "gzip", **_on_the_wire(call.headers)},
             content=call.body or None,
             extensions={"timeout": {"pool": call.deadline_seconds}},
         ) as response:
@@ -292,8 +292,9 @@ def _check_headers(call: Call) -> None:
             raise EgressRefused(f"the header {name.lower()} is not the caller's to set")
 
 
-def _lower(headers: Mapping[str, str]) -> dict[str | bytes, str | bytes]:
-    return {name.lower(): value for name, value in headers.items()}
+def _on_the_wire(headers: Mapping[str, str]) -> dict[str | bytes, str | bytes]:
+    # httpcore2 takes text for ASCII; a header may have more (RFC 9110 §5.5: obs-text).
+    return {name.lower(): value.encode("latin-1") for name, value in headers.items()}
 
 
 def _pool(*, public: bool) -> httpcore2.ConnectionPool:

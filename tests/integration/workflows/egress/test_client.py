@@ -78,6 +78,12 @@ class TestSend:
 
         assert peer.received == []
 
+    def test_sends_headers_beyond_ascii_as_they_are(self) -> None:
+        with receiver() as peer:
+            client.send(Call(method="GET", url=peer.url, headers={"X-Name": "Zo\xeb"}))
+
+        assert peer.received[0].headers["x-name"] == "Zo\xeb"
+
     @pytest.mark.parametrize("method", ["", "GET /admin HTTP/1.1\r\nX: y", "GE T"])
     def test_refuses_a_method_that_would_change_the_request(self, method: str) -> None:
         with receiver() as peer, pytest.raises(EgressRefused):
