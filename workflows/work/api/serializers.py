@@ -1,5 +1,6 @@
 """Serializers of jobs and schedules."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -15,6 +16,7 @@ from workflows.work.queue import KEY_CHARS_MAX, SUBJECT_CHARS_MAX
 
 PRIORITY_MAX = 100
 DELAY_S_MAX = 366 * 86_400
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 class JobIn(Body):
@@ -36,6 +38,13 @@ class JobIn(Body):
         trim_whitespace=False,
         help_text="The same key with the same input is the same job, for ever.",
     )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        due_at, delay = attrs["due_at"], timedelta(seconds=attrs["delay_s"])
+        if due_at is not None and due_at > _END_OF_TIME - delay:
+            says = "With `delay_s` that is after the year 9999."
+            raise serializers.ValidationError({"due_at": [says]})
+        return attrs
 
 
 class AttemptOut(serializers.ModelSerializer[Attempt]):

@@ -182,6 +182,7 @@ class TestCreate:
             {"name": "lab.echo", "input": {"n": 1}, "max_attempts": 0},
             {"name": "lab.echo", "input": {"n": 1}, "due_at": "tomorrow"},
             {"name": "lab.echo", "input": {"n": 1}, "due_at": "2026-12-01T09:00:00"},
+            {"name": "lab.echo", "input": {"n": 1}, "due_at": "9999-12-31T23:59:59Z", "delay_s": 2},
             {"name": "lab.echo", "input": {"n": 1}, "idempotency_key": ""},
             {"name": "lab.echo", "input": {"n": 1}, "idempotency_key": " k"},
             {"name": "\u0000", "input": {"n": 1}},
