@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from events.domain.envelope import Envelope
 from events.domain.event_filter import EventFilter
 from workflows.flows.domain.decision import NOT_NEEDED
-from workflows.flows.domain.flow import NO_LONGER_AWAITED, Flow
+from workflows.flows.domain.flow import NO_LONGER_AWAITED, Flow, StepStatus
 from workflows.flows.domain.step_decisions import GATED_OUT, NOT_TRUE
 
 _ENDINGS_OF_FLOWS = ("flow_cancelled", "flow_completed", "flow_failed")
@@ -24,23 +24,24 @@ def filters_of_causes(flow: Flow, step_id: str, decided: Envelope) -> list[list[
     """Return what events before a decision about a step were its reason.
 
     Of the first list that finds any. None where somebody skipped the step: the decision
-    itself says who, and why.
+    itself says who, and why. What nothing else led to came with the start of the flow: a step
+    whose inputs were never there, or that a fork took over.
     """
     if decided.data.get("error") == NO_LONGER_AWAITED:
         # It only waited, and went with its flow.
         return [[EventFilter(_ENDINGS_OF_FLOWS)]]
     forced = [_of_step(("step_forced",), step_id)]
     if decided.name == "step_skipped":
-        return [forced, _of_skipping(flow, step_id, str(decided.data["reason"]))]
+        return [forced, *_of_skipping(flow, step_id, str(decided.data["reason"]))]
     work = [_of_step((name,), step_id) for name in [_WORK.get(decided.name)] if name]
-    return [forced, work, list(_bearing_on(flow, step_id))]
+    return [forced, work, list(_bearing_on(flow, step_id)), [_STARTED]]
 
 
-def _of_skipping(flow: Flow, step_id: str, reason: str) -> list[EventFilter]:
+def _of_skipping(flow: Flow, step_id: str, reason: str) -> list[list[EventFilter]]:
     if reason == NOT_NEEDED:
-        return list(_sparing(flow, step_id))
+        return [list(_sparing(flow, step_id)), [_STARTED]]
     if reason in _SKIPPED_BY_ITSELF:
-        return list(_bearing_on(flow, step_id))
+        return [list(_bearing_on(flow, step_id)), [_STARTED]]
     return []
 
 
@@ -62,8 +63,15 @@ def _bearing_on(flow: Flow, step_id: str) -> Iterator[EventFilter]:
     if not names or names & flow.init.keys():
         yield _STARTED
     yield EventFilter(("attribute_set",), "key", names)
-    providers = [one for name in names for one in flow.providers(name)]
-    yield _of_step(("step_failed", "step_skipped"), *providers)
+    providers = {(one, name) for name in names for one in flow.providers(name)}
+    yield _of_step(("step_failed", "step_skipped"), *{one for one, _ in providers})
+    yield _of_step(("step_completed",), *{one for one, name in providers if _kept(flow, one, name)})
+
+
+def _kept(flow: Flow, step_id: str, name: str) -> bool:
+    """Return whether a step has completed without giving what it declares."""
+    has_completed = flow.executions[step_id].status is StepStatus.COMPLETED
+    return has_completed and all(value.step != step_id for value in flow.values(name))
 
 
 def _of_step(names: tuple[str, ...], *step_ids: str) -> EventFilter:

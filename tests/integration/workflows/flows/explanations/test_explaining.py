@@ -13,7 +13,6 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from events.models import StoredEvent
-from ledger.models import Entry
 from tests.integration.workflows.flows.clients import ADD, FLOWS, PLANS, STEPS, post, script, start
 from tests.integration.workflows.flows.conftest import flow, work_off
 from tests.integration.workflows.work.conftest import let_time_pass
@@ -344,55 +343,3 @@ class TestPages:
         # What decided, that nobody forced it, and what its items gave.
         assert len(asked) == 3
         assert all("e.name = ANY" in one["sql"] for one in asked)
-
-
-class TestReasons:
-    def test_of_a_start_are_the_inputs(self, sums: APIClient) -> None:
-        start(sums)
-
-        why = sums.get(f"{FLOWS}/f1/steps/double").json()
-
-        assert why["status"] == "completed"
-        assert why["decided_by"]["name"] == "step_completed"
-
-    def test_of_a_failure_are_what_failed(self, sums: APIClient) -> None:
-        start(sums, init={"n": ["text"]})
-        work_off()
-
-        add, double = (sums.get(f"{FLOWS}/f1/steps/{one}").json() for one in ("add", "double"))
-
-        assert [event["name"] for event in add["causes"]] == ["work_failed"]
-        assert double["decided_by"]["name"] == "step_failed"
-        assert [event["name"] for event in double["causes"]] == ["step_failed"]
-        assert double["causes"][0]["data"]["step_id"] == "add"
-        assert sums.get(f"{FLOWS}/f1/steps/none").status_code == 404
-
-    def test_of_a_step_that_nobody_needs_any_more_are_who_served_them(
-        self, fetching: APIClient
-    ) -> None:
-        quick = script("quick", '{:page "by hand"}', page="output")
-        reader = script("reader", "{:read 1}", page="required", read="output")
-        for step in (quick, reader, script("later", "{:at 1}", at="output")):
-            assert post(fetching, STEPS, step).status_code == 201
-        slow = {**fetching.get(f"{STEPS}/fetch").json()["step"]}
-        slow["attributes"]["at"] = {"role": "required"}
-        assert fetching.put(f"{STEPS}/fetch", slow, format="json").status_code == 200
-
-        start(fetching, goal="reader", init={})
-        why = fetching.get(f"{FLOWS}/f1/steps/fetch").json()
-
-        assert why["decided_by"]["data"]["reason"] == "outputs not needed"
-        [cause] = why["causes"]
-        assert (cause["name"], cause["data"]["key"]) == ("attribute_set", "page")
-        assert cause["data"]["step_id"] == "quick"
-
-    def test_of_a_step_that_somebody_skipped_are_none_but_that(self, fetching: APIClient) -> None:
-        start(fetching, goal="fetch")
-        post(fetching, f"{FLOWS}/f1/steps/fetch/skip", {"reason": "storm"})
-
-        why = fetching.get(f"{FLOWS}/f1/steps/fetch").json()
-
-        skipped = Entry.objects.get(action_name="flow.skip_step")
-        assert why["decided_by"]["data"]["entry_id"] == str(skipped.pk)
-        assert skipped.reason == "storm"
-        assert why["causes"] == []
