@@ -1,11 +1,12 @@
 """The invariants of flows, for the doctor.
 
 What needs the data of events is asked of the flows that changed last: the log is long, and
-what was sound and is over stays so.
+what was sound and is over stays so. What needs only the events is asked of a sample of the log.
 """
 
 from django.db import connection
 
+from events import samples
 from events.doctor import VIOLATIONS_SHOWN_MAX, check
 from events.domain.streams import key_of
 from workflows.flows.execution.aggregates import stream_of
@@ -17,30 +18,34 @@ _DATA = "coalesce(e.data, l.body)::json"
 _EVENTS = "events_event e LEFT JOIN events_payload l ON l.hash = e.payload_id"
 
 
-@check("I1-flows", "every flow that was started is in the list")
+@check("I1-flows", "every flow that was started is in the list (of a long log: a sample)")
 def started_flows_are_listed() -> list[str]:
     return _sentences(
-        """
+        f"""
         SELECT format('%%s was started and is not in the list', e.stream)
-          FROM events_event e
+          FROM {samples.EVENTS} e
          WHERE e.name = 'flow_started' AND e.sequence = 1
            AND NOT EXISTS (SELECT FROM flows_flowsummary f
                             WHERE e.stream = 'flow/' || f.flow_id || '/')
          LIMIT %(limit)s
-        """
+        """,  # noqa: S608 (names of our own)
+        **samples.of_events().params,
     )
 
 
-@check("I5", "a flow ends once, and nothing follows its deactivation")
+@check("I5", "a flow ends once, and nothing follows its deactivation (of a long log: a sample)")
 def flows_end_once() -> list[str]:
+    # Whatever follows, something follows at once.
     return _sentences(
-        """
-        SELECT format('%%s: %%s at %%s after flow_deactivated at %%s',
-                      e.stream, e.name, e.sequence, d.sequence)
-          FROM events_event d JOIN events_event e
-            ON e.stream = d.stream AND e.sequence > d.sequence
-         WHERE d.name = 'flow_deactivated' LIMIT %(limit)s
-        """
+        f"""
+        SELECT format('%%s: %%s at %%s after flow_deactivated', e.stream, e.name, e.sequence)
+          FROM {samples.EVENTS} e
+         WHERE e.stream ^@ 'flow/' AND e.sequence > 1
+           AND (SELECT b.name FROM events_event b WHERE b.stream = e.stream
+                   AND b.sequence = e.sequence - 1) = 'flow_deactivated'
+         LIMIT %(limit)s
+        """,  # noqa: S608 (names of our own)
+        **samples.of_events().params,
     )
 
 
@@ -242,9 +247,9 @@ def cron_starts_have_a_schedule() -> list[str]:
     )
 
 
-def _sentences(sql: str) -> list[str]:
+def _sentences(sql: str, **params: int) -> list[str]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, {"limit": VIOLATIONS_SHOWN_MAX, "streams": _latest()})
+        cursor.execute(sql, {"limit": VIOLATIONS_SHOWN_MAX, "streams": _latest(), **params})
         return [row[0] for row in cursor.fetchall()]
 
 

@@ -2,14 +2,14 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from events import doctor, invariants, recorder, sequencer
+from events import doctor, invariants, recorder, samples, sequencer
 from events.models import StoredEvent
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def tamper(sql: str) -> None:
         (
             "DELETE FROM events_event WHERE sequence = 2",
             invariants.streams_are_gapless,
-            ["tally/t1/ has 5 events from 1 to 6"],
+            ["tally/t1/ has an event 3, and none before it"],
         ),
         (
             "DELETE FROM events_position WHERE position = 2",
@@ -118,6 +118,37 @@ def test_finds_what_was_tampered_with(
     found = inspect()
     assert len(found) == len(violations)
     assert all(map(str.startswith, found, violations))
+
+
+class TestALongLog:
+    """Of six events the last two are looked at, and two of the four before them."""
+
+    DAMAGE: ClassVar = {
+        invariants.streams_are_gapless: "DELETE FROM events_event WHERE sequence = {}",
+        invariants.every_event_has_its_place: "DELETE FROM events_position WHERE event = "
+        "(SELECT id FROM events_event WHERE sequence = {})",
+    }
+
+    @pytest.fixture(autouse=True)
+    def _two_of_each(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(samples, "SAMPLED_MAX", 2)
+        sequencer.sequence_once()
+        assert [check() for check in self.DAMAGE] == [[], []]
+
+    @pytest.mark.parametrize("check", DAMAGE)
+    def test_is_looked_at_where_it_is_new(self, check: Callable[[], list[str]]) -> None:
+        tamper(self.DAMAGE[check].format(5))
+
+        assert check() != []
+
+    @pytest.mark.parametrize("check", DAMAGE)
+    def test_is_looked_at_everywhere_sooner_or_later(self, check: Callable[[], list[str]]) -> None:
+        tamper(self.DAMAGE[check].format(2))
+
+        found = [bool(check()) for _ in range(100)]
+
+        assert True in found
+        assert False in found
 
 
 class TestTheCommand:
