@@ -189,11 +189,11 @@ def forget_documents(claim: Claim) -> dict[str, int]:
 )
 def poll_open_settlements(claim: Claim) -> dict[str, int]:
     """Ask the providers about every invoice that is owed and known to one."""
-    polled = 0
+    polled, patience = 0, settlement.Patience()
     for invoice in selectors.invoices_to_poll()[:SWEEP_MAX]:
         claim.check()
-        settlement.poll_invoice_settlement(invoice_id=invoice.pk)
-        polled += 1
+        found = settlement.poll_invoice_settlement(invoice_id=invoice.pk, patience=patience)
+        polled += bool(found["results"])
     return {"polled": polled}
 
 

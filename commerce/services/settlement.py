@@ -5,7 +5,8 @@ invoice, so concurrent polls, or two providers that report the same money, book 
 """
 
 import logging
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from commerce.domain.invoices import PAYABLE, InvoiceNotPayable
 from commerce.domain.money import CurrenciesMixed
 from commerce.domain.settlement import SettlementReport
 from commerce.models import ExternalRef, Invoice, Payment
+from commerce.ports.http import PeerUnavailable
 from commerce.ports.payment import PROVIDERS
 from commerce.services import invoices, payments
 from commerce.services.actions import action_on
@@ -38,6 +40,8 @@ logger = logging.getLogger(__name__)
 NO_POLLER = "No settlement poller configured"
 REQUEST_PAYMENT = "commerce.request_payment"
 POLL_SETTLEMENT = "commerce.poll_settlement"
+LOST_S_MAX = 30.0
+"""How long one pass over many invoices waits for a provider in vain, all in all."""
 
 
 class ProviderUnknown(Rejected):
@@ -93,6 +97,26 @@ class Applied:
             "newlyAppliedAmountCents": self.newly_applied_cents,
             "syncError": ref.sync_error or None,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What a pass over many invoices has lost to providers that did not answer, in seconds.
+
+    One that hangs costs its timeout for each invoice: soon the rest of the pass goes without it.
+    """
+
+    lost_s: dict[str, float] = field(default_factory=dict)
+
+    def is_over(self, provider: str) -> bool:
+        """Return whether `provider` is left alone."""
+        return self.lost_s.get(provider, 0) >= LOST_S_MAX
+
+    def lose(self, provider: str, seconds: float) -> None:
+        """Count a call that brought nothing."""
+        self.lost_s[provider] = self.lost_s.get(provider, 0) + seconds
+        if self.is_over(provider):
+            logger.warning("A provider is left alone by this pass.", extra={"provider": provider})
 
 
 def ask_for_payment(*, invoice_id: UUID, provider: str) -> WorkRef:
@@ -180,13 +204,18 @@ def ask_for_poll(*, invoice_id: UUID) -> WorkRef:
     return work
 
 
-def poll_invoice_settlement(*, invoice_id: UUID) -> dict[str, Any]:
+def poll_invoice_settlement(
+    *, invoice_id: UUID, patience: Patience | None = None
+) -> dict[str, Any]:
     """Ask every provider that knows an invoice, and record what is new, even if one fails.
+
+    Those with whom the `patience` of a pass is over are not asked.
 
     :raises InvoiceNotFound: if there is no such invoice.
     """
+    patience = patience or Patience()
     refs = ExternalRef.objects.filter(invoice=invoice_id).order_by("created_at")
-    results = [_poll_one(ref) for ref in refs]
+    results = [_poll_one(ref, patience) for ref in refs if not patience.is_over(ref.provider)]
     invoice = Invoice.objects.filter(pk=invoice_id).first()
     if invoice is None:
         raise invoices.InvoiceNotFound(invoice_id)
@@ -224,13 +253,17 @@ def book_report(*, ref: ExternalRef, report: SettlementReport) -> Applied:
         return _book(invoice, stored, report, reference, proof=proof)
 
 
-def _poll_one(ref: ExternalRef) -> Applied:
+def _poll_one(ref: ExternalRef, patience: Patience) -> Applied:
     poller = PROVIDERS.get(ref.provider)
     if poller is None:
         return _note_error(ref, NO_POLLER)
+    asked_at = time.monotonic()
     try:
         report = poller.poll(ref.external_id)
         return book_report(ref=ref, report=report)
+    except PeerUnavailable as error:
+        patience.lose(ref.provider, time.monotonic() - asked_at)
+        return _note_error(ref, str(error))
     except DomainError as error:
         return _note_error(ref, str(error))
     except AttemptTimedOut:

@@ -144,6 +144,30 @@ class TestPollOpenSettlements:
 
         assert asked == {each.pk for each in owed}
 
+    def test_leaves_a_provider_that_hangs_alone_after_a_while(
+        self,
+        invoice: Invoice,
+        make_booking: MakeBooking,
+        peers: Peers,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        owed = [invoice, *(bill(make_booking()) for _ in range(3))]
+        for each in owed:
+            settlement.ask_for_payment(invoice_id=each.pk, provider="demo")
+        work_off_all()
+        monkeypatch.setattr("commerce.conf.PROVIDER_TIMEOUT_S", 0.1)
+        monkeypatch.setattr(settlement, "LOST_S_MAX", 0.15)
+        peers.tell(peers.payment, hang_s=2)
+
+        assert run(timetable.POLL_OPEN) == {"polled": 2}
+        assert ExternalRef.objects.exclude(sync_error="").count() == 2
+
+        peers.tell(peers.payment, hang_s=0)
+        monkeypatch.setattr("commerce.conf.PROVIDER_TIMEOUT_S", 10)
+
+        assert run(timetable.POLL_OPEN) == {"polled": 4}
+        assert not ExternalRef.objects.exclude(sync_error="").exists()
+
     def test_learns_nothing_of_a_provider_from_its_own_time_being_up(
         self, invoice: Invoice, peers: Peers, monkeypatch: pytest.MonkeyPatch
     ) -> None:
