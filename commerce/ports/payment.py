@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from django.utils import timezone
 
@@ -41,14 +42,15 @@ class HttpPaymentProvider:
         return _report(self._call("POST", "/payments", body=body, key=key))
 
     def poll(self, external_id: str) -> SettlementReport:
-        report = _report(self._call("GET", f"/payments/{external_id}"))
+        report = _report(self._call("GET", f"/payments/{_quoted(external_id)}"))
         if report.external_id != external_id:
             raise _misunderstood("it reports another payment than it was asked about")
         return report
 
     def refund(self, capture_ref: str, *, amount_cents: int, key: str) -> str:
         body = {"amount_cents": amount_cents}
-        answer = self._call("POST", f"/payments/{capture_ref}/refunds", body=body, key=key)
+        path = f"/payments/{_quoted(capture_ref)}/refunds"
+        answer = self._call("POST", path, body=body, key=key)
         if not isinstance(answer, dict):
             raise _misunderstood("its answer is no refund")
         return _text(answer, "id")
@@ -66,6 +68,11 @@ class HttpPaymentProvider:
 
 
 PROVIDERS: Mapping[str, PaymentProvider] = {DEMO: HttpPaymentProvider()}
+
+
+def _quoted(id_: str) -> str:
+    # Ids come from outside: what is a path or a query in them must not lead elsewhere.
+    return quote(id_, safe="")
 
 
 def _report(answer: Any) -> SettlementReport:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from commerce.domain.invoices import InvoiceNotPayable
 from commerce.models import Capture, ExternalRef, Invoice, Payment
@@ -17,6 +18,7 @@ from ledger import drift
 from ledger.models import Entry
 from tests.integration.commerce.acting import race, status_of, work_off, work_off_all
 from tests.integration.commerce.peers import Peers
+from tests.peers import receiver
 from workflows.work import services as jobs
 
 
@@ -286,6 +288,18 @@ class TestPollInvoiceSettlement:
         assert not Payment.objects.exists()
         assert Invoice.objects.get(pk=asked.invoice_id).paid_cents == 0
         assert "invoice.payment.recorded" not in names_of(asked.invoice)
+
+    def test_asks_for_nothing_but_that_payment_whatever_its_id(
+        self, asked: ExternalRef, settings: Settings
+    ) -> None:
+        ExternalRef.objects.update(external_id="../control?reset=1#")
+        with receiver((404, {}, b"")) as peer:
+            settings.COMMERCE_PAYMENT_URL = f"http://127.0.0.1:{peer.port}/api"
+            settlement.poll_invoice_settlement(invoice_id=asked.invoice_id)
+
+        assert [each.path for each in peer.received] == [
+            "/api/payments/..%2Fcontrol%3Freset%3D1%23"
+        ]
 
     def test_refuses_an_invoice_that_is_not_there(self, db: None) -> None:
         with pytest.raises(InvoiceNotFound):
