@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from config import checkout
+
+ROOT = checkout.ROOT
 VENV = ROOT / ".venv"
 # The first is none that is imported to come so far.
 _OURS = ("commerce", "config", "console", "events", "examples", "ledger", "workflows")
@@ -56,6 +58,8 @@ def ensure(profile: Profile, *, venv: Path = VENV) -> Path:
 
     :raises CannotInstall: if the environment could not be made.
     """
+    if checkout.IS_INSTALLED:
+        return Path(sys.executable)
     inside = Path(sys.prefix) == venv
     if not inside and _has_everything(profile):
         return Path(sys.executable)

@@ -9,13 +9,15 @@ from importlib.util import find_spec
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from config import bootstrap
+from config import bootstrap, checkout
 from config.embedded import attach
 from config.embedded.binaries import ServersUnavailable
 from config.embedded.state import State, StateRefused
 
 if TYPE_CHECKING:
     from django.core.management import BaseCommand
+
+OURS = "config.settings.base"
 
 BEFORE_DJANGO = """\
 Before Django's own commands come those of Daybook:
@@ -34,6 +36,8 @@ starts its database for as long as the command takes.
 """
 
 _CHECKING = frozenset({"pytest", "interpreter"})
+# They are about the product itself; a project that installed it has its own.
+_OF_A_CHECKOUT = frozenset({*_CHECKING, "demo"})
 # These read none of the product's tables, or diagnose them.
 _ON_ANY_SCHEMA = frozenset(
     {
@@ -73,6 +77,9 @@ _NOWHERE = {
 def main(argv: list[str]) -> int:
     """Run one command line and return its exit code."""
     command = argv[1] if len(argv) > 1 else "help"
+    if checkout.IS_INSTALLED and command in _OF_A_CHECKOUT:
+        print(f"`{command}` needs a checkout of Daybook.", file=sys.stderr)
+        return _NOT_UNDERSTOOD
     profile = bootstrap.CHECKING if command in _CHECKING else bootstrap.RUNNING
     try:
         python = bootstrap.ensure(profile)
@@ -88,7 +95,7 @@ def main(argv: list[str]) -> int:
 
 
 def _run(command: str, argv: list[str]) -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", OURS)
     match command:
         case "up":
             from config.processes import up
@@ -129,8 +136,11 @@ def needs_servers(arguments: list[str]) -> bool:
 def unknown_command(arguments: list[str]) -> str | None:
     """Return what is asked for if there is no such command, as `help` of it too; else None.
 
-    No settings are read for it: they may name servers that are not there yet.
+    No settings are read for it: they may name servers that are not there yet. So what apps
+    there are in settings of somebody's own only Django can say.
     """
+    if os.environ.get("DJANGO_SETTINGS_MODULE", OURS) != OURS:
+        return None
     asked = arguments[1:2] if arguments[0] == "help" else arguments[:1]
     is_known = not asked or asked[0] in {*_DJANGOS_OWN, *known_commands()}
     return None if is_known else asked[0]

@@ -17,7 +17,7 @@ class DocumentsCommand(BaseCommand):
         parser.add_argument("--check", action="store_true")
 
     def handle(self, *_args: Any, check: bool, **_options: Any) -> None:
-        docs = Path(settings.ROOT) / "docs"
+        docs = Path(settings.FILES) / "docs"
         texts = {docs / name: text() for name, text in self.documents.items()}
         if not check:
             docs.mkdir(exist_ok=True)

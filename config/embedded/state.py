@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
 
+from config import checkout
+
 _DATA_KEYS = "LEDGER_DATA_KEYS"
 _NO_SECRETS = (
     "What the database keeps of people is sealed with its keys, so new ones would open nothing: "
@@ -80,8 +82,11 @@ class State:
 
     @classmethod
     def chosen(cls, folder: str | None = None) -> Self:
-        """Return the folder asked for, or the one named by DAYBOOK_STATE, or `.daybook`."""
-        default = Path(__file__).resolve().parents[2] / ".daybook"
+        """Return the folder asked for, or the one named by DAYBOOK_STATE, or `.daybook`.
+
+        That is in the checkout, or where Daybook was installed, in the working directory.
+        """
+        default = (Path.cwd() if checkout.IS_INSTALLED else checkout.ROOT) / ".daybook"
         return cls(Path(folder or os.environ.get("DAYBOOK_STATE") or default))
 
     def prepare(self) -> None:

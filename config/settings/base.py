@@ -1,10 +1,9 @@
 """All settings. What differs between installations comes from the environment."""
 
-from pathlib import Path
-
 import django_stubs_ext
 from csp.constants import NONE, SELF
 
+from config import checkout
 from config.settings import env
 from config.settings.installed import *  # noqa: F403 - a setting as it stands.
 from config.settings.mail import *  # noqa: F403
@@ -12,7 +11,7 @@ from workflows.work import queues
 
 django_stubs_ext.monkeypatch()  # Lets ModelAdmin[Model] run, not only type-check.
 
-ROOT = Path(__file__).resolve().parents[2]
+FILES = checkout.FILES
 
 DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.secret("SECRET_KEY")
@@ -63,7 +62,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [ROOT / "templates"],
+        "DIRS": [FILES / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -228,7 +227,7 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = env.text("STATIC_ROOT", "") or None  # Only for those who serve them elsewhere.
-STATICFILES_DIRS = [ROOT / "static"]
+STATICFILES_DIRS = [FILES / "static"]
 WHITENOISE_USE_FINDERS = True  # No collecting step: a clean clone serves its own files.
 
 # Grants are the business of `ledger.access.authority`; an anonymous caller never has any.

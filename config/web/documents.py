@@ -43,7 +43,7 @@ class IndexView(APIView):
 @authority.public
 def show(_request: HttpRequest, name: str) -> HttpResponse:
     """Show docs/<name>.md as it is."""
-    path = Path(settings.ROOT) / "docs" / f"{name}.md"
+    path = Path(settings.FILES) / "docs" / f"{name}.md"
     if name not in _SERVED.values() or not path.exists():
         raise Http404
     return HttpResponse(path.read_text(), content_type="text/markdown; charset=utf-8")

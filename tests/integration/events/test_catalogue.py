@@ -101,7 +101,7 @@ class TestSystemChecks:
 
 class TestTheDocument:
     def test_is_written_and_found_stale(self, tmp_path: Path, settings: Settings) -> None:
-        settings.ROOT = tmp_path
+        settings.FILES = tmp_path
         declare(external=True, redacted=("cups",))
 
         call_command("events_docs")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from config import bootstrap
+from config import bootstrap, checkout
 from config.bootstrap import CHECKING, RUNNING, CannotInstall
 
 
@@ -38,6 +38,14 @@ def uv(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
 class TestEnsure:
     def test_uses_an_interpreter_that_has_everything(self) -> None:
         assert bootstrap.ensure(CHECKING) == Path(sys.executable)
+
+    def test_installs_nothing_where_a_wheel_brought_everything(
+        self, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr(checkout, "IS_INSTALLED", True)
+
+        assert bootstrap.ensure(RUNNING, venv=tmp_path / ".venv") == Path(sys.executable)
+        assert commands == []
 
     def test_installs_with_uv_when_it_is_there(
         self, commands: list[list[str]], uv: Callable[[str | None], None], tmp_path: Path

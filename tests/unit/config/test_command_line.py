@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands
 
-from config import bootstrap, command_line
+from config import bootstrap, checkout, command_line
 from config.bootstrap import ROOT
 
 
@@ -76,11 +76,32 @@ class TestUnknownCommand:
     @pytest.mark.parametrize(
         "arguments", [["doctor"], ["help", "migrate"], ["clearsessions"], ["help", "--commands"]]
     )
-    def test_is_none_of_ours_of_django_and_of_its_apps(self, arguments: list[str]) -> None:
+    def test_is_none_of_ours_of_django_and_of_its_apps(
+        self, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DJANGO_SETTINGS_MODULE", command_line.OURS)
+
         assert command_line.unknown_command(arguments) is None
 
     def test_is_none_that_django_finds(self) -> None:
         assert set(command_line.known_commands()) == set(get_commands())
+
+    def test_is_for_django_to_say_where_settings_are_somebody_elses(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "shop.settings")
+
+        assert command_line.unknown_command(["of_an_app_of_theirs"]) is None
+
+
+@pytest.mark.parametrize("command", ["demo", "pytest", "interpreter"])
+def test_what_is_about_the_product_itself_is_refused_where_it_is_installed(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(checkout, "IS_INSTALLED", True)
+
+    assert command_line.main(["manage.py", command]) == 2
+    assert capsys.readouterr().err == f"`{command}` needs a checkout of Daybook.\n"
 
 
 @pytest.mark.parametrize("command", ["up", "demo"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from config import checkout
 from config.embedded.state import (
     Instance,
     SecretsDamaged,
@@ -35,6 +36,15 @@ class TestChosen:
         monkeypatch.delenv("DAYBOOK_STATE", raising=False)
 
         assert State.chosen().folder == Path(__file__).parents[4] / ".daybook"
+
+    def test_is_in_the_working_directory_where_a_wheel_is_installed(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.delenv("DAYBOOK_STATE", raising=False)
+        monkeypatch.setattr(checkout, "IS_INSTALLED", True)
+        monkeypatch.chdir(tmp_path)
+
+        assert State.chosen().folder == tmp_path / ".daybook"
 
 
 class TestPrepare:
