@@ -69,14 +69,15 @@ class Waiter:
         self._what = what
         self._pubsub: redis.client.PubSub | None = None
 
-    def wait(self, timeout_seconds: float) -> None:
-        """Return at the next ring, or after `timeout_seconds`."""
+    def wait(self, timeout_seconds: float) -> bool:
+        """Return at the next ring, or after `timeout_seconds`: whether somebody rang."""
         ends = time.monotonic() + timeout_seconds
         try:
-            self._wait_for_message(ends)
+            return self._wait_for_message(ends)
         except (RedisError, OSError):
             self.close()
             time.sleep(max(0.0, min(timeout_seconds, ends - time.monotonic())))
+            return False
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -84,7 +85,7 @@ class Waiter:
             self._pubsub.close()
             self._pubsub = None
 
-    def _wait_for_message(self, ends: float) -> None:
+    def _wait_for_message(self, ends: float) -> bool:
         pubsub = self._subscribed()
         while (left := ends - time.monotonic()) > 0:
             message = pubsub.get_message(timeout=left)
@@ -94,7 +95,8 @@ class Waiter:
                 ends = min(ends, time.monotonic() + float(message["data"]))
                 continue
             self._drain(pubsub)
-            return
+            return True
+        return False
 
     def _drain(self, pubsub: redis.client.PubSub) -> None:
         # A hundred rings while we worked are one reason to look.

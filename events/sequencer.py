@@ -43,6 +43,7 @@ def sequence_once(limit: int = BATCH_EVENTS) -> int:
 def run_forever(stop: threading.Event) -> None:
     """Sequence new events until `stop` is set, across restarts of PostgreSQL and Valkey."""
     waiter = doorbell.Waiter()
+    was_rung = False
     backoff = 0.0
     while not stop.is_set():
         try:
@@ -55,11 +56,13 @@ def run_forever(stop: threading.Event) -> None:
             connection.close()
             stop.wait(backoff)
             continue
-        if has_moved:
-            # Writers leave out a ring that follows another closely; this is the promise why.
+        if has_moved or was_rung:
+            # Writers leave out a ring that follows another closely; this is the promise why. It
+            # holds for a ring that came after its event was seen, too.
+            was_rung = False
             stop.wait(doorbell.LINGER_SECONDS)
         else:
-            waiter.wait(POLL_SECONDS)
+            was_rung = waiter.wait(POLL_SECONDS)
     waiter.close()
 
 

@@ -2,11 +2,14 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
+from pytest_django import Settings
 
 from config.testing import fork_server
 from config.testing.fork_server import Forked
@@ -14,11 +17,14 @@ from events import doorbell, invariants, recorder, selectors, sequencer
 from events.domain.envelope import Envelope
 from events.explore import lag
 from events.models import Position, StoredEvent, Unsequenced
+from tests.integration.events.test_doorbell import await_subscriber
 from tests.live import PATIENCE_S, environment_of_the_tests, eventually
 
 WRITERS = 16
 COMMITS = 15
 EVENTS = WRITERS * COMMITS * 3 // 2
+POLL_S = 20.0
+"""When the sequencer would look by itself: longer than anybody waits who need not."""
 
 AtOnce = Callable[[int, Callable[[int], None]], list[None]]
 
@@ -215,7 +221,7 @@ class TestTheProcess:
     def test_looks_again_unasked_for_those_who_left_out_their_ring(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sequencer, "POLL_SECONDS", 60)
+        monkeypatch.setattr(sequencer, "POLL_SECONDS", POLL_S)
         monkeypatch.setattr(doorbell._committed, "_interval_seconds", 60)
         stop, rounds = threading.Event(), iter([1, 2, 3])
         once = sequencer.sequence_once
@@ -230,9 +236,42 @@ class TestTheProcess:
 
         monkeypatch.setattr(sequencer, "sequence_once", sequence_once)
         emit(1)
+        began = time.monotonic()
         sequencer.run_forever(stop)
 
         assert selectors.head_position() == 2
+        assert time.monotonic() - began < POLL_S
+
+    def test_looks_again_after_a_ring_whose_event_it_has_seen_before(
+        self, monkeypatch: pytest.MonkeyPatch, settings: Settings
+    ) -> None:
+        monkeypatch.setattr(sequencer, "POLL_SECONDS", POLL_S)
+        bell = doorbell._Publisher(interval_seconds=60)
+        monkeypatch.setattr(doorbell, "_committed", bell)
+        stop, rounds = threading.Event(), iter([1, 2, 3])
+        once = sequencer.sequence_once
+
+        def sequence_once() -> int:
+            count = once()
+            if next(rounds) == 2:
+                emit(1)  # Its ring is left out: somebody rang just now.
+            elif count:
+                stop.set()
+            return count
+
+        def ring_late() -> None:
+            await_subscriber(settings.REDIS_URL, "committed")
+            assert bell.send("committed", "")
+
+        monkeypatch.setattr(sequencer, "sequence_once", sequence_once)
+        began = time.monotonic()
+        with ThreadPoolExecutor(1) as somebody:
+            ringing = somebody.submit(ring_late)
+            sequencer.run_forever(stop)
+
+        ringing.result()
+        assert selectors.head_position() == 1
+        assert time.monotonic() - began < POLL_S
 
     def test_goes_on_once_its_database_takes_writes_again(
         self, monkeypatch: pytest.MonkeyPatch
