@@ -75,7 +75,7 @@ def evolve(tally: Tally, event: Event) -> Tally:
             assert_never(event)
 
 
-def encode(event: Event) -> tuple[str, dict[str, Any]]:
+def encode(event: Event, _stream: Stream) -> tuple[str, dict[str, Any]]:
     match event:
         case Added(number=number):
             return "tally.added", {"number": number}

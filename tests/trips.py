@@ -49,7 +49,7 @@ TRIP: Aggregate[Trip, str, LegTravelled] = Aggregate(
     initial=lambda _stream: Trip(),
     decide=lambda _trip, to: [LegTravelled(to=to)],
     evolve=lambda trip, _event: replace(trip, legs=trip.legs + 1),
-    encode=lambda event: ("trip.leg-travelled", {"to": event.to}),
+    encode=lambda event, _stream: ("trip.leg-travelled", {"to": event.to}),
     decode=lambda _name, _version, data: LegTravelled(to=data["to"]),
     dump=lambda trip: {"legs": trip.legs},
     load=lambda dumped: Trip(legs=dumped["legs"]),
@@ -58,7 +58,7 @@ TRIP: Aggregate[Trip, str, LegTravelled] = Aggregate(
 MIRROR: Aggregate[Trip, str, LegTravelled] = replace(
     TRIP,
     kind="mirror",
-    encode=lambda event: ("mirror.turned", {"to": event.to}),
+    encode=lambda event, _stream: ("mirror.turned", {"to": event.to}),
     dump=lambda _: {"seen_by": str(context.current().principal)},
 )
 """Shows whoever asks for its state."""

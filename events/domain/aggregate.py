@@ -60,6 +60,7 @@ class Aggregate(Generic[S, C, E]):
     """`kind` is the first element of its streams. `rows` and `clear` let a rebuild compare
     and drop the list rows of one stream; they are needed when there is a `project`. `listed`
     names the streams of all list rows, so that rows without events are found.
+    `encode` is told the stream, as the data of some events name it.
     `identify` gives an event an id of its own: None leaves it to the recorder. `dated` gives
     an event its time, which the log keeps beside the data.
     The types of the events of one that `is_typed` guarantee their schemas, as tests show."""
@@ -68,7 +69,7 @@ class Aggregate(Generic[S, C, E]):
     initial: Callable[[Stream], S]
     decide: Callable[[S, C], Sequence[E]]
     evolve: Callable[[S, E], S]
-    encode: Callable[[E], tuple[str, dict[str, Any]]]
+    encode: Callable[[E, Stream], tuple[str, dict[str, Any]]]
     decode: Callable[[str, int, dict[str, Any]], E]
     dump: Callable[[S], JSON]
     load: Callable[[JSON], S]

@@ -257,10 +257,10 @@ def _has_hooks(drafts: Sequence[Draft]) -> bool:
 
 
 def _drafts(run: _Run[S, C, E], events: Sequence[E]) -> list[Draft]:
-    aggregate = run.aggregate
+    aggregate, stream = run.aggregate, run.stream
     identify = aggregate.identify
     return recorder.drafts(
-        [aggregate.encode(event) for event in events],
+        [aggregate.encode(event, stream) for event in events],
         default=Category.DOMAIN,
         ids=[identify(event) for event in events] if identify else None,
         looks=catalogue.looks_at(is_typed=aggregate.is_typed),

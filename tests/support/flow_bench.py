@@ -9,6 +9,7 @@ from workflows.flows.domain import commands as asked
 from workflows.flows.domain.catalog import Catalog, StepRegistered
 from workflows.flows.domain.catalog import evolve as evolve_catalog
 from workflows.flows.domain.decide import decide, decide_at_length
+from workflows.flows.domain.effects import Consequences
 from workflows.flows.domain.evolution import evolve
 from workflows.flows.domain.flow import Execution, Flow, StepStatus, WorkStatus
 from workflows.flows.domain.flow_events import FlowEvent
@@ -111,16 +112,23 @@ class FlowBench:
 
     def do(self, command: asked.FlowCommand) -> list[str]:
         """Carry out a command and return the names of the events it caused."""
+        return [codec.NAMES[type(event)] for event in self.consequences(command)]
+
+    def consequences(self, command: asked.FlowCommand) -> Consequences:
+        """Carry out a command and return all that it comes to."""
         raised = decide(self.flow, command, self.world)
-        at_length = decide_at_length(self.flow, command, self.world)
-        assert (raised, raised.after) == (at_length, at_length.after), (
-            "plain plans have no own rules"
-        )
+        if raised.after.plan.plain is not None:
+            at_length = decide_at_length(self.flow, command, self.world)
+            assert (raised, raised.after, raised.effects) == (
+                at_length,
+                at_length.after,
+                at_length.effects,
+            ), "plain plans have no own rules"
         for event in raised:
             self.flow = evolve(self.flow, event)
         assert raised.after == self.flow, "the state that was decided on is what the events say"
         self.events.extend(raised)
-        return [codec.NAMES[type(event)] for event in raised]
+        return raised
 
     def after(self, **duration: float) -> None:
         self.now += timedelta(**duration)

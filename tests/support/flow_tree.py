@@ -13,7 +13,7 @@ from tests.support.flow_bench import FlowBench
 from workflows.flows.domain import children, codec, ids
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.decide import FlowSettled, decide
-from workflows.flows.domain.effects import Effect, EffectKind, effects_of
+from workflows.flows.domain.effects import Effect, EffectKind
 from workflows.flows.domain.evolution import evolve
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, PARENT, Flow, WorkItem, WorkStatus
 from workflows.flows.domain.flow_events import CompSucceeded, FlowEvent
@@ -51,16 +51,14 @@ class FlowTree:
 
     def do(self, flow_id: str, command: asked.FlowCommand) -> None:
         """Carry out a command, and put what follows into the bag."""
-        flow, world = self.flows[flow_id], self.bench.world
-        raised = decide(flow, command, world)
+        flow = self.flows[flow_id]
+        raised = decide(flow, command, self.bench.world)
         for event in raised:
             flow = evolve(flow, event)
         assert flow == raised.after
         self.flows[flow_id] = flow
         self.log.extend((flow_id, event) for event in raised)
-        past = command.past if isinstance(command, asked.Continue) else ""
-        following = effects_of(flow, [*raised], world, past=past)
-        self.bag.extend(Row(flow_id, effect) for effect in following)
+        self.bag.extend(Row(flow_id, effect) for effect in raised.effects)
 
     def names(self, flow_id: str) -> list[str]:
         return [codec.NAMES[type(event)] for one, event in self.log if one == flow_id]

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from events.domain.aggregate import EventsWithState
 from events.domain.errors import Rejected
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain import plain, work_items
 from workflows.flows.domain.decision import Decision
+from workflows.flows.domain.effects import Consequences, effects_of
 from workflows.flows.domain.errors import InputsMissing, StepNotInFlow
 from workflows.flows.domain.flow import (
     NO_LONGER_AWAITED,
@@ -63,10 +63,8 @@ class ParentIncomplete(Rejected):
         super().__init__("partial parent metadata", pointer="/metadata")
 
 
-def decide(
-    flow: Flow, command: asked.FlowCommand, world: World
-) -> EventsWithState[happened.FlowEvent, Flow]:
-    """Return the events that `command` causes in `flow`; none if it changes nothing.
+def decide(flow: Flow, command: asked.FlowCommand, world: World) -> Consequences:
+    """Return what `command` comes to in `flow`: no events if it changes nothing.
 
     Results are recorded whatever the state: only what is not a result can be refused.
 
@@ -81,14 +79,12 @@ def decide(
         led = plain.started(decision.flow, decision.events, world)
         if led is not None:
             return led
-    return _settled(decision)
+    return _settled(decision, command)
 
 
-def decide_at_length(
-    flow: Flow, command: asked.FlowCommand, world: World
-) -> EventsWithState[happened.FlowEvent, Flow]:
+def decide_at_length(flow: Flow, command: asked.FlowCommand, world: World) -> Consequences:
     """Return what `decide` returns, by the rules for all plans."""
-    return _settled(_handled(flow, command, world))
+    return _settled(_handled(flow, command, world), command)
 
 
 def _handled(flow: Flow, command: asked.FlowCommand, world: World) -> Decision:
@@ -97,9 +93,11 @@ def _handled(flow: Flow, command: asked.FlowCommand, world: World) -> Decision:
     return decision
 
 
-def _settled(decision: Decision) -> EventsWithState[happened.FlowEvent, Flow]:
+def _settled(decision: Decision, command: asked.FlowCommand) -> Consequences:
     decision.settle()
-    return EventsWithState(decision.events, decision.flow)
+    flow, events = decision.flow, decision.events
+    past = command.past if isinstance(command, asked.Continue) else ""
+    return Consequences(events, flow, effects_of(flow, events, decision.world, past=past))
 
 
 def _start(decision: Decision, command: asked.StartFlow) -> None:

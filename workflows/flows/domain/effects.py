@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from events.domain.aggregate import EventsWithState
 from workflows.flows.domain import children, work_items
 from workflows.flows.domain import flow_events as happened
 from workflows.flows.domain import inputs as given
@@ -69,6 +70,16 @@ class Effect:
     retry: int = 0
 
 
+class Consequences(EventsWithState[happened.FlowEvent, Flow]):
+    """All that a decision comes to: events, the state after them, and effects."""
+
+    def __init__(
+        self, events: Iterable[happened.FlowEvent], after: Flow, effects: Sequence[Effect]
+    ) -> None:
+        super().__init__(events, after)
+        self.effects = effects
+
+
 def effects_of(
     flow: Flow, events: Sequence[happened.FlowEvent], world: World, *, past: str = ""
 ) -> list[Effect]:
@@ -76,13 +87,19 @@ def effects_of(
 
     `past` is the token of the last item that an earlier decision had room for (`GO_ON`).
     """
+    found = effects_of_events(flow, events)
+    found.extend(_of_items_without_event(flow, events, world, past))
+    found.extend(_of_state(flow, world))
+    return found
+
+
+def effects_of_events(flow: Flow, events: Iterable[happened.FlowEvent]) -> list[Effect]:
+    """Return those of `effects_of` that an event says."""
     found = []
     for event in events:
         following = _FOLLOWING.get(type(event))
         if following is not None and (effect := following(flow, event)) is not None:
             found.append(effect)
-    found.extend(_of_items_without_event(flow, events, world, past))
-    found.extend(_of_state(flow, world))
     return found
 
 

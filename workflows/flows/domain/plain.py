@@ -14,9 +14,9 @@ from typing import Any
 
 from rpds import HashTrieMap
 
-from events.domain.aggregate import EventsWithState
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import flow_events as happened
+from workflows.flows.domain.effects import Consequences, Effect, EffectKind, effects_of_events
 from workflows.flows.domain.flow import (
     PARENT,
     Execution,
@@ -33,24 +33,23 @@ from workflows.flows.domain.plan import PlainStep
 from workflows.flows.domain.step import bound
 from workflows.flows.domain.world import World
 
-Led = EventsWithState[happened.FlowEvent, Flow]
-
 
 class _NotPlain(Exception):
     """Something is not as it usually is."""
 
 
-def started(flow: Flow, events: Sequence[happened.FlowEvent], world: World) -> Led | None:
+def started(flow: Flow, events: Sequence[happened.FlowEvent], world: World) -> Consequences | None:
     """Return `events` and what follows from them at once, in a flow that they have started."""
     table = flow.plan.plain
     if table is None or not _is_plain(flow, world):
         return None
     decision = _Decision(flow, table, world)
     decision.events.extend(events)
+    decision.effects.extend(effects_of_events(flow, events))
     return _led(decision, table)
 
 
-def succeeded(flow: Flow, command: asked.SucceedWork, world: World) -> Led | None:
+def succeeded(flow: Flow, command: asked.SucceedWork, world: World) -> Consequences | None:
     """Return what follows from the result of a step."""
     table = flow.plan.plain
     if table is None or not _is_plain(flow, world):
@@ -95,19 +94,20 @@ def _is_plain(flow: Flow, world: World) -> bool:
     return True
 
 
-def _led(decision: "_Decision", fed: Iterable[str]) -> Led | None:
+def _led(decision: "_Decision", fed: Iterable[str]) -> Consequences | None:
     try:
         decision.advance(fed)
     except (_NotPlain, ScriptFailed):
         return None  # A script that has run by then runs again: it has no effects.
-    return EventsWithState(decision.events, decision.after())
+    return Consequences(decision.events, decision.after(), decision.effects)
 
 
 class _Decision:
-    """The working copy of one decision: new executions and attributes, and events."""
+    """The working copy of one decision: new executions and attributes, events and effects."""
 
     def __init__(self, flow: Flow, table: Mapping[str, PlainStep], world: World) -> None:
         self.events: list[happened.FlowEvent] = []
+        self.effects: list[Effect] = []
         self._flow = flow
         self._table = table
         self._world = world
@@ -178,9 +178,12 @@ class _Decision:
             try:
                 outputs = self._run(plain, inputs, token)
             except ScriptPutOff:
-                return  # The item stays under way: a worker runs it outside of any transaction.
-            self.complete(plain, item, outputs)
-            done.append(step_id)
+                pass  # The item stays under way: a worker runs it outside of any transaction.
+            else:
+                self.complete(plain, item, outputs)
+                done.append(step_id)
+                return
+        self.effects.append(Effect(kind=EffectKind.INVOKE, due_at=at, step_id=step_id, token=token))
 
     def _run(self, plain: PlainStep, inputs: Mapping[str, Any], token: str) -> dict[str, Any]:
         script = plain.step.script

@@ -1,14 +1,14 @@
 """The three aggregates of flows, registered with the executor: flow, catalog, cluster."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
 from events import wire
-from events.domain.aggregate import Aggregate, EventsWithState, Projection
+from events.domain.aggregate import Aggregate, Projection
 from events.domain.envelope import Stream
 from events.domain.principal import Principal
 from events.sourcing import executor
@@ -39,38 +39,26 @@ class Request:
     world: World
 
 
-class Stored(NamedTuple):
-    """An event of a flow together with the flow's id, which its stored form repeats."""
-
-    flow_id: str
-    event: FlowEvent | None
-
-
 def stream_of(flow_id: str) -> Stream:
     return ("flow", flow_id)
 
 
-def _decide(flow: Flow, request: Request) -> EventsWithState[Stored, Flow]:
-    led = decide(flow, request.command, request.world)
-    return EventsWithState([Stored(flow.id, event) for event in led], led.after)
+def _decide(flow: Flow, request: Request) -> Sequence[FlowEvent]:
+    return decide(flow, request.command, request.world)
 
 
-def _evolve(flow: Flow, stored: Stored) -> Flow:
+def _evolve(flow: Flow, event: FlowEvent | None) -> Flow:
     # The older log has events that say nothing about a flow's state.
-    return flow if stored.event is None else evolve(flow, stored.event)
+    return flow if event is None else evolve(flow, event)
 
 
-def _encode(stored: Stored) -> tuple[str, dict[str, Any]]:
-    assert stored.event is not None, "what says nothing is never raised"
-    return codec.encode(stored.flow_id, stored.event)
+def _encode(event: FlowEvent | None, stream: Stream) -> tuple[str, dict[str, Any]]:
+    assert event is not None, "what says nothing is never raised"
+    return codec.encode(stream[1], event)
 
 
-def _decode(name: str, _version: int, data: dict[str, Any]) -> Stored:
-    return Stored(flow_id=data.get("flow_id", ""), event=codec.decode(name, data, _UNDATED))
-
-
-def _dated(stored: Stored, at: datetime) -> Stored:
-    return stored if stored.event is None else stored._replace(event=replace(stored.event, at=at))
+def _dated(event: FlowEvent | None, at: datetime) -> FlowEvent | None:
+    return None if event is None else replace(event, at=at)
 
 
 def _project(projection: Projection[Flow]) -> None:
@@ -174,14 +162,14 @@ def _clear(stream: Stream) -> None:
     FlowSummary.objects.filter(flow_id=stream[1]).delete()
 
 
-FLOWS: Aggregate[Flow, Request, Stored] = executor.register(
+FLOWS: Aggregate[Flow, Request, FlowEvent | None] = executor.register(
     Aggregate(
         kind="flow",
         initial=lambda stream: snapshot.not_started(stream[1]),
         decide=_decide,
         evolve=_evolve,
         encode=_encode,
-        decode=_decode,
+        decode=lambda name, _version, data: codec.decode(name, data, _UNDATED),
         dump=snapshot.dump,
         load=snapshot.load,
         project=_project,
@@ -199,7 +187,7 @@ CATALOG: Aggregate[Catalog, CatalogCommand, CatalogEvent] = executor.register(
         initial=lambda _stream: Catalog(),
         decide=catalogs.decide,
         evolve=catalogs.evolve,
-        encode=catalogs.encode,
+        encode=lambda event, _stream: catalogs.encode(event),
         decode=lambda name, _version, data: catalogs.decode(name, data, _UNDATED),
         dump=catalogs.dump,
         load=catalogs.load,
@@ -213,7 +201,7 @@ CLUSTER: Aggregate[Cluster, ReportHealth, StepHealthChanged] = executor.register
         initial=lambda _stream: Cluster(),
         decide=clusters.decide,
         evolve=clusters.evolve,
-        encode=clusters.encode,
+        encode=lambda event, _stream: clusters.encode(event),
         decode=lambda _name, _version, data: clusters.decode(data, _UNDATED),
         dump=clusters.cluster_as_json,
         load=clusters.cluster_from_json,

@@ -29,8 +29,8 @@ from workflows.flows import conf
 from workflows.flows.domain import ids
 from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.cluster import Cluster, HealthStatus
-from workflows.flows.domain.commands import Continue, FlowCommand
-from workflows.flows.domain.effects import Effect, EffectKind, effects_of
+from workflows.flows.domain.commands import FlowCommand
+from workflows.flows.domain.effects import Consequences, Effect, EffectKind
 from workflows.flows.domain.flow import NO_LONGER_AWAITED, Flow
 from workflows.flows.domain.flow_events import (
     FlowEvent,
@@ -50,7 +50,6 @@ from workflows.flows.execution.aggregates import (
     LIST,
     LIST_MANY,
     Request,
-    Stored,
     is_listed_anew,
     list_row,
     listed,
@@ -263,7 +262,7 @@ def acting(flow_id: str, step_id: str = "") -> AbstractContextManager[EventConte
     )
 
 
-_Decision: TypeAlias = Decided[Flow, Stored]
+_Decision: TypeAlias = Decided[Flow, FlowEvent | None]
 _Outcome: TypeAlias = Outcome[Flow]
 # By name: the annotations of a function within another are worked out at every call.
 
@@ -279,10 +278,9 @@ def _companion_of(
     """Return what writes the list row and the rows of work in the statement of the events."""
 
     def companion_of(decided: _Decision) -> CompanionStatement:
-        flow = decided.after
-        events = [event for _, event in decided.events if event is not None]
-        past = asked.command.past if isinstance(asked.command, Continue) else ""
-        effects = effects_of(flow, events, asked.world, past=past)
+        flow, consequences = decided.after, decided.events
+        assert isinstance(consequences, Consequences), "a flow decides so"
+        effects = consequences.effects
         of_approvals = [
             effect for effect in effects if effect.kind in approval_requests.DONE_AT_ONCE
         ]
@@ -303,7 +301,7 @@ def _companion_of(
         )
         if of_approvals:
             work = replace(work, on_rows=_then(work.on_rows, flow, of_approvals))
-        beside = _beside(decided, events)
+        beside = _beside(decided, consequences)
         if not beside and start.deferred is None:
             return work
         # An approval is requested in the transaction of what asks for it.

@@ -8,8 +8,8 @@ from tests.support.flow_bench import OUTPUT, FlowBench, PythonScripts, each, req
 from tests.support.flow_tree import ROOT, FlowTree
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain import work_items
-from workflows.flows.domain.decide import decide
-from workflows.flows.domain.effects import Effect, EffectKind, effects_of
+from workflows.flows.domain.codec import NAMES
+from workflows.flows.domain.effects import Effect, EffectKind
 from workflows.flows.domain.flow import WorkStatus
 from workflows.flows.domain.gates import ScriptPutOff
 
@@ -40,10 +40,10 @@ def open_gates(bench: FlowBench) -> None:
 
 def looks(bench: FlowBench, command: asked.FlowCommand) -> list[str]:
     """Carry out a command; return the names of its events, with `look` if one follows at once."""
-    raised = decide(bench.flow, command, bench.world)
-    effects: list[Effect] = effects_of(raised.after, [*raised], bench.world)
-    at_once = [one for one in effects if one.kind is EffectKind.LOOK and one.due_at <= bench.now]
-    return [*bench.do(command), *("look" for _ in at_once)]
+    raised = bench.consequences(command)
+    looks = [one for one in raised.effects if one.kind is EffectKind.LOOK]
+    at_once = [one for one in looks if one.due_at <= bench.now]
+    return [*(NAMES[type(event)] for event in raised), *("look" for _ in at_once)]
 
 
 @pytest.mark.usefixtures("four_at_once")
@@ -166,11 +166,7 @@ class TestAResumption:
 
 def following(bench: FlowBench, command: asked.FlowCommand) -> list[Effect]:
     """Carry out a command; return what follows from it."""
-    raised = decide(bench.flow, command, bench.world)
-    past = command.past if isinstance(command, asked.Continue) else ""
-    effects = effects_of(raised.after, [*raised], bench.world, past=past)
-    bench.do(command)
-    return effects
+    return [*bench.consequences(command).effects]
 
 
 class TestAFlow:
