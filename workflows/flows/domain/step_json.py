@@ -53,7 +53,7 @@ def strict_step_from_json(document: Any) -> Step:
     """
     step = step_from_json(document)
     for pointer in shapes.unknown_members(document, STEP_SHAPE):
-        raise StepInvalid("a step has no such member", pointer=pointer)
+        raise StepInvalid(f"a step has no member {pointer}", pointer=pointer)
     return step
 
 

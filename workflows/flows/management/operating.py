@@ -30,6 +30,8 @@ def named(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
+    except RecursionError as error:
+        raise argparse.ArgumentTypeError(f"the value of {name} is nested too deep") from error
 
 
 def collected(init: list[tuple[str, Any]]) -> dict[str, list[Any]]:
@@ -59,6 +61,8 @@ def document(path: str) -> dict[str, Any]:
         raise argparse.ArgumentTypeError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{path} is not JSON: {error}") from error
+    except RecursionError as error:
+        raise argparse.ArgumentTypeError(f"{path} is nested too deep") from error
     if not isinstance(read, dict):
         raise argparse.ArgumentTypeError(f"{path} is no JSON object")
     return read

@@ -20,6 +20,8 @@ from workflows.work import runner
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+DEEP = "[" * 100_000
+
 
 @pytest.fixture(autouse=True)
 def _step() -> None:
@@ -54,7 +56,14 @@ def test_refuses_arguments_that_say_nothing(arguments: tuple[str, ...], says: st
 
 
 @pytest.mark.parametrize(
-    ("content", "says"), [(None, "cannot be read"), ("{", "is not JSON"), ("[]", "no JSON object")]
+    ("content", "says"),
+    [
+        (None, "cannot be read"),
+        ("{", "is not JSON"),
+        ("[]", "no JSON object"),
+        (DEEP, "is nested too deep"),
+        ('{"http": {"url": 1}}', "a step has no member /http/url"),
+    ],
 )
 def test_refuses_a_file_that_is_no_definition(
     tmp_path: Path, content: str | None, says: str
@@ -178,9 +187,13 @@ def test_says_that_a_flow_is_not_there(action: str) -> None:
         output_of(action, "none")
 
 
-def test_refuses_an_init_without_a_name() -> None:
-    with pytest.raises(CommandError, match="is not NAME=VALUE"):
-        output_of("plan", "add", "--init", "n")
+@pytest.mark.parametrize(
+    ("init", "says"),
+    [("n", "is not NAME=VALUE"), (f"n={DEEP}", "the value of n is nested too deep")],
+)
+def test_refuses_an_init_that_is_none(init: str, says: str) -> None:
+    with pytest.raises(CommandError, match=says):
+        output_of("plan", "add", "--init", init)
 
 
 def _waits() -> None:
