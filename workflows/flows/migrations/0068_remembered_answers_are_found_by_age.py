@@ -2,14 +2,18 @@
 
 from django.db import migrations, models
 
+from events.tables.indexes import AddIndexBesideWriters
+
 
 class Migration(migrations.Migration):
+    atomic = False
+
     dependencies = [
         ("flows", "0001_schema"),
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexBesideWriters(
             model_name="remembered",
             index=models.Index(fields=["made_at"], name="flows_remembered_by_age"),
         ),
