@@ -132,11 +132,20 @@ def _of_item(flow: Flow, step_id: str, item: WorkItem) -> str:
     if item.status == WorkStatus.COMPENSATING:
         return _of_compensating(flow, step_id, item)
     if item.next_retry_at is None:
-        return f"Step {step_id} waits for a healthy worker{_of_health(step_id)}"
+        return f"Step {step_id} {_of_next_items(flow, step_id)}"
     if item.next_retry_at <= timezone.now() and not engine.is_healthy(step_id):
         return f"Step {step_id} waits for a healthy worker to be tried again"
     at, error = _written(item.next_retry_at), in_one_line(item.error)
     return f"Step {step_id} is tried again at {at}, {_of_retries(flow, step_id, item)}: {error}"
+
+
+def _of_next_items(flow: Flow, step_id: str) -> str:
+    """Return what items wait for that may begin: of a long list each look begins only some."""
+    if not engine.is_healthy(step_id):
+        return f"waits for a healthy worker{_of_health(step_id)}"
+    looks = work.jobs().filter(subject=_subject(flow), kind="flow.look", status__in=OPEN)
+    look = looks.order_by("due_at").first()
+    return "is about to continue" if look is None else _of_job(look)
 
 
 def _of_retries(flow: Flow, step_id: str, item: WorkItem) -> str:

@@ -209,6 +209,18 @@ class TestWaiting:
         assert _sentence(fetching).startswith("Step fetch is taken up again at 20")
         assert _sentence(fetching).endswith(f" UTC: {silent}")
 
+    def test_for_the_rest_of_a_long_list_does_not_blame_its_health(self, sums: APIClient) -> None:
+        post(sums, STEPS, {**ADD, "id": "each", "attributes": {**ADD["attributes"], "n": EACH}})
+        start(sums, goal="each", init={"n": [list(range(250))]})
+        sentences = [_sentence(sums)]
+        leases.claim_next(worker="w", kinds=["flow.look"])
+        sentences.append(_sentence(sums))
+
+        assert sentences == [
+            "Step each waits for a free worker; 200 of 250 items are done.",
+            "Step each is being worked on by w; 200 of 250 items are done.",
+        ]
+
     def test_for_what_the_workers_gave_up_names_the_job(self, fetching: APIClient) -> None:
         start(fetching, goal="fetch")
         [claim] = leases.claim_next(worker="w", kinds=["flow.invoke"])
