@@ -55,7 +55,7 @@ _LOCKED_HISTORY = "SELECT * FROM events_locked_history(%(stream)s, %(since)s::in
 # Index events_one_event_per_sequence, one descent per stream: DISTINCT would read them whole.
 _STREAMS = """
 WITH RECURSIVE s AS (
-  (SELECT stream FROM events_event WHERE stream > %s AND stream < %s ORDER BY stream LIMIT 1)
+  (SELECT stream FROM events_event WHERE stream >= %s AND stream < %s ORDER BY stream LIMIT 1)
   UNION ALL
   SELECT (
     SELECT stream FROM events_event e WHERE e.stream > s.stream AND e.stream < %s
@@ -185,7 +185,8 @@ def find(event_id: str) -> Envelope | None:
 def streams(prefix: Stream, *, after: Stream | None = None, limit: int) -> list[Stream]:
     """Return the next streams under `prefix`, in the order of their keys."""
     low, high = key_range(prefix)
-    start = key_of(after) if after else low[:-1]
+    # The least key above that of `after`: no key has a NUL.
+    start = f"{key_of(after)}\x01" if after else low
     rows = wire.run(_STREAMS, [start, high, high, limit]).fetchall()
     return [stream_of(row[0]) for row in rows]
 

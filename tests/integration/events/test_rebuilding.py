@@ -23,8 +23,9 @@ def _three_tallies(tally_table: None) -> None:
     for number in range(3):
         execute(LISTED, ("tally", f"t{number}"), Add(number=number + 1, times=6))
     with transaction.atomic():
-        # Of another kind, whose key begins alike.
+        # Of other kinds, whose keys begin alike: one is after, one before those of a tally.
         recorder.emit("tally.closed", {}, stream=("tally2", "x"))
+        recorder.emit("tally.closed", {}, stream=("tally-like", "x"))
 
 
 def spoil_rows() -> None:
