@@ -2,6 +2,7 @@
 page by sequence."""
 
 from collections.abc import Collection, Sequence
+from typing import Final, NamedTuple
 
 from events import store, wire
 from events.domain.envelope import Envelope, Stream
@@ -9,12 +10,17 @@ from events.domain.patterns import checked
 from events.domain.streams import key_of, key_range, stream_of
 
 FEED_EVENTS_MAX = 1_000
+SCANNED_POSITIONS_MAX: Final = 500_000
+"""How far a page looks for what matches: a second or two. Of a kind of event that is new, the first
+is behind all of the log, and a look there could take longer than a statement may."""
 
 _FEED = (
     f"SELECT {store.ENVELOPE_COLUMNS}, p.position FROM events_position p "
     "JOIN events_event e ON e.id = p.event "
-    "WHERE p.position > %s"
+    "WHERE p.position > %s AND p.position <= %s"
 )
+
+_POSITION_MAX = 2**63 - 1
 
 # By events_by_name and events_by_family; no index knows the beginnings of names.
 _NAMED = (
@@ -35,17 +41,45 @@ _STORIES_WITH_EVENTS = (
 )
 
 
+class Page(NamedTuple):
+    """Events of the feed, and the position up to which no others match: ask on from there."""
+
+    events: list[Envelope]
+    reached: int
+
+
+def page(
+    *,
+    after: int,
+    head: int,
+    limit: int,
+    streams: Sequence[Stream] | None = None,
+    names: Sequence[str] | None = None,
+) -> Page:
+    """Return the next events as `feed` does, and how far it has looked. Raises as `feed` does.
+
+    All up to `head` was committed before: `head_position()`, or what was read already.
+    It may have no events and yet not be the last: that it is, if it has reached the head.
+    """
+    until = after + SCANNED_POSITIONS_MAX
+    events = feed(after=after, until=until, limit=limit, streams=streams, names=names)
+    last = (events[-1].position if events else None) or after
+    is_full = len(events) == min(limit, FEED_EVENTS_MAX)
+    return Page(events, last if is_full else max(last, min(head, until)))
+
+
 def feed(
     *,
     after: int,
+    until: int | None = None,
     limit: int = 100,
     streams: Sequence[Stream] | None = None,
     names: Sequence[str] | None = None,
 ) -> list[Envelope]:
     """Return the next events after position `after`, in order, at most `limit` of them.
 
-    `streams` are prefixes of stream paths, `names` event names or patterns (`invoice.*`);
-    None means any, an empty list none.
+    None is after position `until`. `streams` are prefixes of stream paths, `names` event names or
+    patterns (`invoice.*`); None means any, an empty list none.
 
     :raises StreamMalformed, StreamTooLong: if a prefix names no stream.
     :raises PatternMalformed: if a name can match no event.
@@ -55,7 +89,8 @@ def feed(
     conditions, params = _stream_conditions(streams or [])
     more, more_params = _name_conditions(names or [])
     sql = _FEED + conditions + more + " ORDER BY p.position LIMIT %s"
-    wanted = [after, *params, *more_params, min(limit, FEED_EVENTS_MAX)]
+    last = _POSITION_MAX if until is None else until
+    wanted = [after, last, *params, *more_params, min(limit, FEED_EVENTS_MAX)]
     rows = wire.run(sql, wanted, binary=True).fetchall()
     return [store.envelope_of(row, position=row[-1]) for row in rows]
 

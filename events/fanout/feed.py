@@ -199,19 +199,16 @@ class Feed:
         return list(islice(self._recent, skipped, skipped + limit)) or None
 
     async def _logged_after(self, position: int, requested: Subscribe, limit: int) -> Page:
-        # Whatever this process has handed out was committed before we look: with a page
-        # that is not full, nothing that matches is missing up to there.
-        offered = self.position
-        envelopes = await reads.patiently(
-            selectors.feed,
+        # Whatever this process has handed out was committed before we look.
+        events, reached = await reads.patiently(
+            selectors.page,
             after=position,
+            head=self.position,
             limit=limit,
             streams=requested.prefixes or None,
             names=requested.patterns or None,
         )
-        frames = [Frame(envelope) for envelope in envelopes]
-        last = frames[-1].position if frames else position
-        return Page(frames, last if len(frames) == limit else max(last, offered))
+        return Page([Frame(envelope) for envelope in events], reached)
 
     async def _beat(self) -> None:
         while True:

@@ -27,18 +27,15 @@ def follow() -> int:
 
 def _read_on() -> int:
     position = feed_cursor.lock_exclusive()
-    reached = log.head_position()
+    head = log.head_position()
     wanted = AwaitedEvent.objects.values_list("event_name", flat=True).distinct()
     names = sorted({*wanted, *starts.event_names()})
-    events = log.feed(after=position, limit=BATCH_EVENTS, names=names)
+    events, reached = log.page(after=position, head=head, limit=BATCH_EVENTS, names=names)
     if events:
         filters = waiting.BatchFilters()
         awaited = waiting.waiting_for(event.name for event in events)
         waiting.offer(events, to=awaited, filters=filters)
         starts.offer(events, filters=filters)
-        last = events[-1].position or 0
-        # Of a full page the rest comes next; else there was no more until the head.
-        reached = last if len(events) == BATCH_EVENTS else max(reached, last)
     if reached > position:
         feed_cursor.move_to(reached)
     return reached - position

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from guardian.shortcuts import assign_perm
 from rest_framework.test import APIClient
 
-from events import recorder, sequencer
+from events import recorder, selectors, sequencer
 from ledger import capabilities
 from ledger.access import grants
 from tests import trips
@@ -90,6 +90,16 @@ class TestEvents:
         page = reader.get("/api/v1/events", {"stream": "trip"}).json()
 
         assert page == {"results": [], "next_after": 3, "head": 3}
+
+    def test_a_page_may_end_before_anything_matched(
+        self, reader: APIClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(selectors, "SCANNED_POSITIONS_MAX", 2)
+        written(3)
+
+        page = reader.get("/api/v1/events", {"stream": "trip"}).json()
+
+        assert page == {"results": [], "next_after": 2, "head": 3}
 
     def test_leaves_out_what_may_not_be_seen_and_moves_on(self) -> None:
         written(2, stream=("note", "carol"))

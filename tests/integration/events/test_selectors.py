@@ -75,6 +75,33 @@ class TestFeed:
             positions(names=["Tally!"])
 
 
+class TestPage:
+    def pages(self, **wanted: object) -> list[tuple[list[int | None], int]]:
+        found, after = [], 0
+        while after < len(FACTS):
+            events, after = selectors.page(**{"after": after, "head": 4, "limit": 9, **wanted})  # type: ignore[arg-type]
+            found.append(([each.position for each in events], after))
+        return found
+
+    def test_tells_up_to_where_nothing_else_matches(self) -> None:
+        assert self.pages(limit=2) == [([1, 2], 2), ([3, 4], 4)]
+        assert self.pages(limit=2, names=["tally.closed"]) == [([2, 4], 4)]
+        assert self.pages(streams=[("tally",)]) == [([1, 2, 3], 4)]
+        assert self.pages(names=[]) == [([], 4)]
+
+    def test_ends_after_so_many_positions_though_nothing_matched(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(selectors, "SCANNED_POSITIONS_MAX", 2)
+
+        assert self.pages(streams=[("tall",)]) == [([], 2), ([4], 4)]
+        assert self.pages(streams=[("tally", "ab")], limit=1) == [([], 2), ([3], 3), ([], 4)]
+
+    def test_passes_over_nothing_that_was_not_committed_before(self) -> None:
+        assert selectors.page(after=0, head=1, limit=9, names=["tally.open"]) == ([], 1)
+        assert selectors.page(after=0, head=1, limit=9).reached == 4
+
+
 class TestStreamEvents:
     def test_pages_by_sequence(self) -> None:
         with transaction.atomic():
