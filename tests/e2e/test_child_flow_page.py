@@ -65,6 +65,8 @@ def test_says_that_it_may_be_undone_and_then_that_it_was(
         child = tab.page.locator("[data-part=children] a[href*='tour:stay-of-tour:']").first
         expect(child).to_be_visible(timeout=PATIENCE_MS)
         address = str(child.get_attribute("href"))
+        children = tab.page.locator("[data-part=children] .panel").first
+        assert children.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
         tab.open(address)
         state = tab.page.locator("[data-of=state]")
         expect(state).to_have_text("completed, finishing", timeout=PATIENCE_MS)

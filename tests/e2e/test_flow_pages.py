@@ -148,7 +148,7 @@ class TestFlow:
         plan = tab.page.locator("[data-part=plan]")
         expect(plan).to_contain_text("Missing")
         marks(tab, "attribute:card", "missing")
-        table = tab.page.locator(".steps-table")
+        table = tab.page.locator(".long-names")
         assert table.evaluate("table => table.scrollWidth <= table.clientWidth")
 
         plan.get_by_label("card").fill("4242")
@@ -326,6 +326,10 @@ def test_the_longest_ids_never_make_a_page_scroll_sideways(browse: Browse, stack
         with browse() as tab:
             tab.log_in()
             tab.fits("/flows")
+            # The widest that has no menu beside its tables, and the narrowest that has one.
+            for width in (750, 960):
+                tab.page.set_viewport_size({**WIDE, "width": width})
+                assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
             tab.fits(f"/flows/{flow_id}?step={step_id}")
             tab.fits(f"/flows/steps/{step_id}")
             tab.fits("/flows/steps")
