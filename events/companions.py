@@ -119,13 +119,13 @@ class _Append:
         return sql, params
 
     def _head(self) -> LiteralString:
-        head = self.new.sql if self.new.drafts else "%(head)s::int"
+        head = self.new.sql if self.new.records else "%(head)s::int"
         if self.companion.premise is None:
             return head
         return f"events_demand_premises(%(premises)s::json, {head})"
 
     def _given(self) -> dict[str, object]:
-        return self.new.params() if self.new.drafts else {"head": self.expected}
+        return self.new.params() if self.new.records else {"head": self.expected}
 
     def _turn(self) -> AbstractContextManager[Rows | None]:
         """Write together with other threads, if all of it can be."""

@@ -183,16 +183,17 @@ class Group:
         following.called.set()
 
 
-def _lists_of(joints: Sequence[Joint]) -> dict[str, str]:
+def _lists_of(joints: Sequence[Joint]) -> dict[str, wire.JsonText]:
     """Return the parameters of a statement for all; a list without parts is empty."""
     lists: defaultdict[str, list[object]] = defaultdict(list)
     for joint in joints:
         for name, part in joint.parts.items():
             if part is not None:
                 lists[name].append(part)
-    written = {name: orjson.dumps(parts).decode() for name, parts in lists.items()}
-    written["premises"] = f"[{','.join({one.premise for one in joints if one.premise})}]"
-    return defaultdict(lambda: "[]", written)
+    written = {name: wire.JsonText(orjson.dumps(parts)) for name, parts in lists.items()}
+    premises = ",".join({one.premise for one in joints if one.premise})
+    written["premises"] = wire.JsonText(b"[%s]" % premises.encode())
+    return defaultdict(lambda: wire.JsonText(b"[]"), written)
 
 
 group = Group()

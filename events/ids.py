@@ -26,6 +26,13 @@ def new_event_id() -> str:
     return f"evt_{_name():032x}"
 
 
+def new_event_ids(count: int) -> list[str]:
+    """Return so many fresh ids, which follow one another, for events that are recorded together."""
+    # One random bit less than there is room for, so that counting on never runs over.
+    first = uuid7_as_integer(unix_ns=time.time_ns(), random_bits=random.getrandbits(61))
+    return [f"evt_{name:032x}" for name in range(first, first + count)]
+
+
 def new_correlation_id() -> str:
     """Return a fresh `cor_…` id, which grants no access either."""
     return f"cor_{_name():032x}"

@@ -4,6 +4,8 @@ import hashlib
 import logging
 from collections.abc import Sequence
 
+import orjson
+
 from events import wire
 from events.domain.draft import Draft
 from events.domain.payload import INLINE_BYTES_MAX, WARN_BYTES
@@ -19,16 +21,15 @@ _INSERT = (
 _BODY = "SELECT body FROM events_payload WHERE hash = %s"
 
 
-def split(drafts: Sequence[Draft]) -> tuple[list[str | None], list[str | None]]:
-    """Return the texts to store inline, and the hashes of the others, which are stored apart."""
-    inline, hashes = set_aside([draft.text for draft in drafts])
-    if not any(hashes):
-        return inline, hashes
-    for draft, digest in zip(drafts, hashes, strict=True):
-        if digest and (size := len(draft.text.encode())) > WARN_BYTES:
-            facts = {"event_id": draft.event_id, "event": draft.name, "bytes": size}
+def hashes_of(large: Sequence[Draft]) -> dict[str, str | None]:
+    """Store the texts of large events, and return their hashes by the ids of the events."""
+    texts = [orjson.dumps(draft.data) for draft in large]
+    for draft, text in zip(large, texts, strict=True):
+        if len(text) > WARN_BYTES:
+            facts = {"event_id": draft.event_id, "event": draft.name, "bytes": len(text)}
             logger.warning("An event is very large.", extra=facts)
-    return inline, hashes
+    _, hashes = set_aside([text.decode() for text in texts])
+    return {draft.event_id: each for draft, each in zip(large, hashes, strict=True)}
 
 
 def set_aside(texts: Sequence[str | None]) -> tuple[list[str | None], list[str | None]]:

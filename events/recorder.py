@@ -10,7 +10,7 @@ from events.domain import payload
 from events.domain.draft import Draft, Provenance, sealed
 from events.domain.envelope import Category, Envelope, Source, Stream
 from events.domain.errors import Conflict, Rejected
-from events.ids import new_event_id
+from events.ids import new_event_ids
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def emit_now(
 def draft(
     name: str, data: dict[str, Any], *, default: Category, event_id: str | None = None
 ) -> Draft:
-    """Check an event against the catalogue and the limits, and serialise it.
+    """Check an event against the catalogue and the limits.
 
     :raises EventNotDeclared, EventDataInvalid: as the catalogue says.
     :raises EventDataNotJson, EventDataTooLarge: if no log could hold the data.
@@ -149,12 +149,11 @@ def drafts(
     Without `looks` their data are not validated (`catalogue.looks_at`).
     """
     drafted = []
-    own = ids or [None] * len(facts)
-    written = payload.all_written(facts)
-    for (name, _), event_id, (text, plain) in zip(facts, own, written, strict=True):
-        type_ = catalogue.checked(name, plain, default=default, looks=looks)
-        id_ = event_id or new_event_id()
-        drafted.append(Draft(id_, type_.name, type_.version, type_.category, plain, text))
+    new = new_event_ids(len(facts))
+    own = new if ids is None else [given or fresh for given, fresh in zip(ids, new, strict=True)]
+    for id_, (name, _), (data, is_large) in zip(own, facts, payload.all_plain(facts), strict=True):
+        type_ = catalogue.checked(name, data, default=default, looks=looks)
+        drafted.append(Draft(id_, type_.name, type_.version, type_.category, data, is_large))
     return drafted
 
 

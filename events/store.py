@@ -5,9 +5,8 @@ of the transaction releases; UNIQUE (stream, sequence) stands behind it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString, NamedTuple, cast
 
 import orjson
 from django.db import DatabaseError
@@ -18,6 +17,7 @@ from events.domain.envelope import Category, Envelope, Source, Stream
 from events.domain.errors import Conflict
 from events.domain.principal import Principal
 from events.domain.streams import key_of, key_range, stream_of
+from events.wire import JsonText
 
 STREAM_MOVED = "DB001"
 """SQLSTATE of our own, raised by `events_append`."""
@@ -216,59 +216,39 @@ def envelope_of(row: Sequence[Any], *, position: int | None = None) -> Envelope:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Appending:
-    """Events on their way into a statement: `data` or `payloads` has the text, or its hash."""
+class Appending(NamedTuple):
+    """Events on their way into a statement: what they have in common, and a record of each."""
 
     common: Mapping[str, object]
-    drafts: Sequence[Draft]
-    data: Sequence[str | None]
-    payloads: Sequence[str | None]
+    records: Sequence[Mapping[str, Any]]
 
     @property
     def sql(self) -> LiteralString:
         """What appends them: an expression, the new head of the stream."""
-        return _APPENDED_ONE if len(self.drafts) == 1 else _APPENDED
+        return _APPENDED_ONE if len(self.records) == 1 else _APPENDED
 
     def params(self) -> dict[str, object]:
         """Return the parameters of `sql`."""
-        if len(self.drafts) > 1:
-            return {**self.common, "events": self._events()}
-        [draft], [data], [payload] = self.drafts, self.data, self.payloads
+        if len(self.records) > 1:
+            return {**self.common, "events": JsonText(orjson.dumps(self.records))}
+        [record] = self.records
+        data = record["data"]
         return {
             **self.common,
-            "event_id": draft.event_id,
-            "event_name": draft.name,
-            "event_version": draft.version,
-            "event_category": str(draft.category),
-            "event_data": data,
-            "event_payload": payload,
+            "event_id": record["event_id"],
+            "event_name": record["name"],
+            "event_version": record["version"],
+            "event_category": str(record["category"]),
+            "event_data": None if data is None else JsonText(orjson.dumps(data)),
+            "event_payload": record["payload"],
         }
 
     def parts(self) -> dict[str, object]:
         """Return what they add to a statement that writes for several."""
         return {
             "streams": {name: self.common[name] for name in ("stream", "expected")},
-            "appends": {**self.common, "events": orjson.Fragment(self._events())},
+            "appends": {**self.common, "events": self.records},
         }
-
-    def _events(self) -> str:
-        records = [
-            {
-                "nth": nth,
-                "event_id": draft.event_id,
-                "name": draft.name,
-                "version": draft.version,
-                "category": str(draft.category),
-                # As it is: json_to_recordset gives the text of an object to the byte.
-                "data": data and orjson.Fragment(data),
-                "payload": payload,
-            }
-            for nth, (draft, data, payload) in enumerate(
-                zip(self.drafts, self.data, self.payloads, strict=True), start=1
-            )
-        ]
-        return orjson.dumps(records).decode()
 
 
 def appending(
@@ -291,7 +271,22 @@ def appending(
         "causation_id": context.causation_id,
         "emitted_at": provenance.emitted_at,
     }
-    return Appending(common, drafts, *payloads.split(drafts))
+    large = [draft for draft in drafts if draft.is_large]
+    hashes = payloads.hashes_of(large) if large else {}
+    records = [
+        # json_to_recordset gives the text of the data to the byte.
+        {
+            "nth": nth,
+            "event_id": event_id,
+            "name": name,
+            "version": version,
+            "category": category,
+            "data": None if is_large else data,
+            "payload": hashes[event_id] if is_large else None,
+        }
+        for nth, (event_id, name, version, category, data, is_large) in enumerate(drafts, start=1)
+    ]
+    return Appending(common, records)
 
 
 def sealed_at(

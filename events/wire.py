@@ -34,6 +34,11 @@ Named = Mapping[str, object]
 Params = Sequence[object] | Named
 Statement = tuple[LiteralString, Named]
 
+
+class JsonText(bytes):
+    """JSON that is written already, in UTF-8: it goes as it is."""
+
+
 PREPARE_THRESHOLD: Final = 5
 """What psycopg has by itself; Django turns it off for old poolers, and never prepares anyway."""
 
@@ -122,7 +127,7 @@ def fetch(
 
     Half of what `run` takes: no cursor is made, and values go as text of a type that the
     statement tells. They are texts, bytes, numbers, booleans, dates, times, UUIDs, lists of them,
-    JSON (psycopg's Jsonb), and None.
+    JSON (psycopg's Jsonb, JsonText), and None.
     """
     [rows] = fetch_all([(sql, params)], db=db, begins=begins)
     return rows
@@ -391,6 +396,7 @@ _WRITTEN = _Writers(
         type(None): lambda _value: None,
         UUID: lambda value: str(value).encode(),
         list: _array,
+        JsonText: bytes,
         Jsonb: _json,
         date: lambda value: value.isoformat().encode(),
         datetime: lambda value: value.isoformat().encode(),

@@ -9,14 +9,17 @@ from events.domain.envelope import Category, Envelope, Source, Stream
 
 
 class Draft(NamedTuple):
-    """`text` is `data` exactly as it will be stored. A tuple, because there are many."""
+    """`data` are as a reader of their text sees them. A text that `is_large` is stored apart.
+
+    A tuple, because there are many.
+    """
 
     event_id: str
     name: str
     version: int
     category: Category
     data: dict[str, Any]
-    text: str
+    is_large: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The payload of an event: JSON that every parser reads alike, within published limits.
 
-Checked and serialised in one go, because the text that was checked is the text that is
-stored. Reading it back gives the announced data: tuples and enums become plain JSON.
+Checked by writing it and reading it back, which gives the announced data: tuples and enums
+become plain JSON. What is stored is written of those.
 """
 
 import math
@@ -42,69 +42,64 @@ def text_of(name: str, data: Any) -> str:
     :raises EventDataNotJson: if part of it is not JSON as everybody reads it.
     :raises EventDataTooLarge: if the text is longer than `BYTES_MAX`.
     """
-    return written(name, data)[0]
+    return _written(name, data)[0].decode()
 
 
-def written(name: str, data: Any) -> tuple[str, dict[str, Any]]:
-    """Return `data` as the JSON text to store, and as readers of the text will see it.
+def plain(name: str, data: Any) -> tuple[dict[str, Any], bool]:
+    """Return `data` as readers of their text will see them, and whether that `is_large`.
 
     Raises as `text_of` does.
     """
+    text, read = _written(name, data)
+    return read, is_large(text)
+
+
+def all_plain(facts: Sequence[tuple[str, Any]]) -> list[tuple[dict[str, Any], bool]]:
+    """Return what `plain` returns of each name and data, after one look at all of them."""
+    given = [data for _, data in facts]
+    text, read = _written_at_once(given)
+    if text is None or is_large(text) or set(map(type, given)) != {dict}:
+        return [plain(name, data) for name, data in facts]
+    return [(data, False) for data in read]
+
+
+def is_large(text: bytes) -> bool:
+    """Whether a text lives under its hash, and the event refers to it."""
+    return len(text) > INLINE_BYTES_MAX
+
+
+def _written(name: str, data: Any) -> tuple[bytes, dict[str, Any]]:
     if not isinstance(data, dict):
         raise EventDataNotJson(name, "", "the data of an event is an object")
-    text, plain = _written_at_once(data)
+    text, read = _written_at_once(data)
     if text is None:
         _check_object(name, data, "", 1)
         text = orjson.dumps(data)
-        plain = orjson.loads(text)
+        read = orjson.loads(text)
     if len(text) > BYTES_MAX:
         raise EventDataTooLarge(name, len(text))
-    return text.decode(), plain
+    return text, read
 
 
-def all_written(facts: Sequence[tuple[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    """Return what `written` returns of each name and data, after one look at all of them."""
-    return _all_at_once(facts) or [written(name, data) for name, data in facts]
-
-
-def _all_at_once(facts: Sequence[tuple[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    """Do for several what `_written_at_once` does for one; nothing if one is not plain."""
-    given = [data for _, data in facts]
-    try:
-        texts = [orjson.dumps(data, option=orjson.OPT_STRICT_INTEGER) for data in given]
-    except TypeError:
-        return []
-    joined = b"[%s]" % b",".join(texts)
-    if len(joined) > BYTES_MAX or b"\\u0000" in joined:
-        return []
-    for text, data in zip(texts, given, strict=True):
-        if type(data) is not dict or _is_deep(text, data):
-            return []
-    plain = orjson.loads(joined)
-    if plain != given:
-        return []
-    return [(text.decode(), data) for text, data in zip(texts, plain, strict=True)]
-
-
-def _written_at_once(data: dict[Any, Any]) -> tuple[bytes | None, Any]:
+def _written_at_once(value: dict[Any, Any] | list[Any]) -> tuple[bytes | None, Any]:
     """Return the text and what it says, if it is plain that it may be stored.
 
     A look at each value in Python takes ten times as long. What orjson writes of plain JSON
     says what was given, so whatever it bends (NaN, a tuple, a date) reads back as another.
     """
     try:
-        text = orjson.dumps(data, option=orjson.OPT_STRICT_INTEGER)
+        text = orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER)
     except TypeError:
         return None, None
-    if b"\\u0000" in text or _is_deep(text, data):
+    if b"\\u0000" in text or _is_deep(text, value):
         return None, None
-    plain = orjson.loads(text)
-    return (text, plain) if plain == data else (None, None)
+    read = orjson.loads(text)
+    return (text, read) if read == value else (None, None)
 
 
-def _is_deep(text: bytes, data: dict[Any, Any]) -> bool:
+def _is_deep(text: bytes, value: dict[Any, Any] | list[Any]) -> bool:
     # Few brackets are no deep nest.
-    return text.count(b"{") + text.count(b"[") > DEPTH_MAX and _depth(data) > DEPTH_MAX
+    return text.count(b"{") + text.count(b"[") > DEPTH_MAX and _depth(value) > DEPTH_MAX
 
 
 def _depth(value: Any) -> int:

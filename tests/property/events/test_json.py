@@ -103,7 +103,7 @@ def test_what_is_checked_at_once_is_what_is_checked_value_by_value(
 
 
 def outcome(data: dict[str, Any], *, at_once: bool) -> str:
-    look = payload._written_at_once if at_once else lambda _data: (None, None)
+    look = payload._written_at_once if at_once else lambda _value: (None, None)
     with mock.patch.object(payload, "_written_at_once", look):
         try:
             return text_of("tea.made", data)
@@ -112,16 +112,16 @@ def outcome(data: dict[str, Any], *, at_once: bool) -> str:
 
 
 @given(st.lists(st.dictionaries(st.text(max_size=2), strange_values, max_size=3), max_size=3))
-def test_several_are_written_as_each_alone(several: list[dict[str, Any]]) -> None:
+def test_several_are_read_as_each_alone(several: list[dict[str, Any]]) -> None:
     facts = [("tea.made", data) for data in several]
 
     try:
-        alone = [payload.written(name, data) for name, data in facts]
+        alone = [payload.plain(name, data) for name, data in facts]
     except EventDataNotJson as refusal:
         with pytest.raises(EventDataNotJson, match=f"^{re.escape(str(refusal))}$"):
-            payload.all_written(facts)
+            payload.all_plain(facts)
     else:
-        assert payload.all_written(facts) == alone
+        assert payload.all_plain(facts) == alone
 
 
 @given(values, values)

@@ -1,3 +1,4 @@
+import random
 import re
 import time
 from collections.abc import Callable
@@ -23,6 +24,19 @@ def test_names_of_events_and_stories_are_uuid7_and_differ(
     assert {UUID(each[4:]).version for each in made} == {7}
     assert len(set(made)) == 100
     assert before <= int(made[0][4:16], 16) <= before + 10_000
+
+
+def test_ids_of_events_that_are_recorded_together_follow_one_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(random, "getrandbits", lambda bits: 2**bits - 1)
+
+    made = ids.new_event_ids(40)
+
+    assert made == sorted(set(made))
+    assert {UUID(each[4:]).version for each in made} == {7}
+    assert {UUID(each[4:]).variant for each in made} == {RFC_4122}
+    assert [len(each) for each in made] == [36] * 40
 
 
 def test_ids_of_one_millisecond_sort_by_their_making(monkeypatch: pytest.MonkeyPatch) -> None:
