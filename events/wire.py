@@ -71,8 +71,6 @@ def after_commit(*calls: Callable[[], object]) -> None:
 
     What one raises is logged, and harms nobody.
     """
-    if not calls:
-        return
     db = connection()
     for call in calls:
         if db.in_atomic_block:
@@ -146,8 +144,17 @@ def fetch_all(
     db = db or connection()
     raw = _opened(db)
     started = time.monotonic()
-    with db.wrap_database_errors:
-        rows = _fetched(raw, statements, begins=begins)
+    known = prepared_statements(raw)
+    with db.wrap_database_errors, raw.lock:
+        try:
+            results = _executed(raw, known, statements, begins=begins)
+        except errors.InvalidSqlStatementName:
+            # Somebody else had the server forget it. A transaction is lost with that.
+            known.prepared.clear()
+            if raw.pgconn.transaction_status != TransactionStatus.IDLE:
+                raise
+            results = _executed(raw, known, statements, begins=begins)
+        rows = [rows_of(known, result) for result in results]
     # As after `run`.
     db.health_check_done = True  # type: ignore[attr-defined]
     for sql, _ in statements:
@@ -206,20 +213,6 @@ def prepared_statements(raw: _Raw) -> PreparedStatements:
 _PREPARED = "daybook_prepared"
 
 
-def _fetched(raw: _Raw, statements: Sequence[Statement], *, begins: bool) -> list[list[Row]]:
-    with raw.lock:
-        known = prepared_statements(raw)
-        try:
-            results = _executed(raw, known, statements, begins=begins)
-        except errors.InvalidSqlStatementName:
-            # Somebody else had the server forget it. A transaction is lost with that.
-            known.prepared.clear()
-            if raw.pgconn.transaction_status != TransactionStatus.IDLE:
-                raise
-            results = _executed(raw, known, statements, begins=begins)
-        return [rows_of(known, result) for result in results]
-
-
 def rows_of(known: PreparedStatements, result: PGresult) -> list[Row]:
     """Return the rows of a result of `together`."""
     known.transformer.set_pgresult(result)
@@ -231,10 +224,10 @@ def _executed(
     raw: _Raw, known: PreparedStatements, statements: Sequence[Statement], *, begins: bool
 ) -> Sequence[PGresult]:
     is_idle = raw.pgconn.transaction_status == TransactionStatus.IDLE
-    if is_idle:
+    if is_idle and raw._prepared._to_flush:  # noqa: SLF001 - no other way in.
         # What psycopg has to forget: the next cursor would take what is prepared here along.
-        raw.wait(raw._prepared.maintain_gen(raw))  # noqa: SLF001 - no other way in.
-    last, *others = sent = [ready(known, *each) for each in statements]
+        raw.wait(raw._prepared.maintain_gen(raw))  # noqa: SLF001 - nor here.
+    last, *others = sent = [ready(known, sql, params) for sql, params in statements]
     begins = begins and is_idle and not raw.autocommit
     if begins or others or last.numbered is not None:
         # As a cursor does it, which makes a round trip of its BEGIN.

@@ -116,7 +116,7 @@ def test_the_first_of_a_transaction_brings_its_begin_along() -> None:
         assert raw.info.transaction_status == TransactionStatus.INTRANS
 
     # That of psycopg's books has nothing to say.
-    assert [each.__name__ for each in trips] == ["maintain_gen", "together"]  # type: ignore[attr-defined]
+    assert [each.__name__ for each in trips] == ["together"]  # type: ignore[attr-defined]
 
 
 def test_a_first_statement_that_fails_takes_its_transaction_back() -> None:
