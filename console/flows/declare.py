@@ -14,7 +14,7 @@ from django.http import QueryDict
 
 from console.fields import JsonField
 from console.flows.editor import LANGUAGES
-from console.flows.start import AnyField, OptionsForm, field_for, specs_of
+from console.flows.start import AnyField, OptionsForm, field_for, is_given, specs_of
 from events.domain.errors import DomainError
 from events.domain.json_pointer import pointer_to
 from workflows.flows import services
@@ -220,7 +220,8 @@ class DeclareForm(OptionsForm):
         known = self.known.init if self.known else {}
         for field, name in self._values.items():
             value = self.cleaned_data[field]
-            if value is None or (not is_clock and self.cleaned_data[f"take.{name}"]):
+            is_taken = not is_clock and self.cleaned_data[f"take.{name}"]
+            if is_taken or not is_given(self[field]):
                 continue
             # Several values are written as one array, which is what they are.
             yield name, value if _has_several(known.get(name)) else [value]
@@ -308,6 +309,6 @@ def _written(value: Any, spec: Attribute | None) -> str:
     if isinstance(value, str) and (spec is not None and spec.type == "string"):
         return value
     # A text that reads as JSON would come back as what it reads as.
-    if isinstance(value, str) and AnyField().clean(value) == value:
+    if isinstance(value, str) and AnyField(required=False).clean(value) == value:
         return value
     return json.dumps(value, ensure_ascii=False)

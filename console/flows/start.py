@@ -39,7 +39,8 @@ class NumberField(JsonField):
         :raises ValidationError: if it is none.
         """
         found = super().clean(value)
-        if found is not None and (isinstance(found, bool) or not isinstance(found, int | float)):
+        is_number = isinstance(found, int | float) and not isinstance(found, bool)
+        if not is_number and _is_written(value):
             raise forms.ValidationError("Write a number.")
         return found
 
@@ -61,6 +62,15 @@ class AnyField(JsonField):
             if not text:
                 raise
             return text
+
+
+def is_given(field: forms.BoundField) -> bool:
+    """Return whether a field has a value: `null` is one, too. Valid forms only."""
+    return field.form.cleaned_data[field.name] is not None or _is_written(field.value())
+
+
+def _is_written(value: Any) -> bool:
+    return bool(str(value or "").strip())
 
 
 class OptionsForm(forms.Form):
@@ -132,11 +142,12 @@ class StartForm(OptionsForm):
     def asked(self) -> dict[str, Any]:
         """Return what the service is asked for, but for the goals. Valid forms only."""
         values = self.cleaned_data
-        init = {name: values[field] for field, name in self._init.items()}
         return {
             "flow_id": values["flow_id"],
             "labels": values["labels"],
-            "init": {name: [value] for name, value in init.items() if value is not None},
+            "init": {
+                name: [values[field]] for field, name in self._init.items() if is_given(self[field])
+            },
             "options": self.options(),
         }
 

@@ -161,7 +161,7 @@ class TestTheForm:
                 name="odd",
                 goals=["hold"],
                 event="wind.rose",
-                init={"trip": ["true"], "extra": [1, 2], "note": [{"a": 1}]},
+                init={"trip": ["true"], "extra": [1, 2], "note": [None], "no_text": [""]},
                 options={"timeout_ms": timeout_ms, "concurrency_key": "k"},
             )
         before = FlowStart.objects.values().get()

@@ -53,7 +53,8 @@ def marks_of(page: str) -> dict[str, list[str]]:
 @pytest.fixture
 def _trip() -> None:
     register("hold", trip={"role": "required", "type": "string"}, seat="output")
-    register("pay", seat="required", card="required", tip="optional", receipt="output")
+    tip = {"role": "optional", "type": "number"}
+    register("pay", seat="required", card="required", tip=tip, receipt="output")
     register("other", thing="output")
 
 
@@ -143,6 +144,7 @@ class TestStart:
         [
             ({"init.trip": ""}, "This field is required."),
             ({"init.card": "[4242"}, "This is not JSON"),
+            ({"init.tip": "null"}, "Write a number."),
             ({"labels": "env"}, "Give a label as key=value"),
             ({"flow_id": "a/b"}, "flow ID contains invalid characters"),
             ({"timeout_s": "0"}, "greater than or equal to 1"),
@@ -158,16 +160,17 @@ class TestStart:
         assert not FlowSummary.objects.exists()
 
     @pytest.mark.parametrize(
-        ("written", "value"), [("Rome", "Rome"), ("7", 7), ('"7"', "7"), ("[1]", [1])]
+        ("written", "value"),
+        [("Rome", "Rome"), ("7", 7), ('"7"', "7"), ("[1]", [1]), ("null", None), ('""', "")],
     )
     def test_takes_what_is_no_json_as_text(
         self, visitor: Visitor, written: str, value: object
     ) -> None:
-        visitor(*STARTERS).post("/flows/start", self.FORM | {"init.card": written})
+        visitor(*STARTERS).post("/flows/start", self.FORM | {"init.card": written, "init.tip": " "})
 
         flow = engine.flow("t1")
         assert flow is not None
-        assert flow.init["card"] == [value]
+        assert flow.init == {"trip": ["Rome"], "card": [value]}
 
     def test_asks_for_a_goal_first(self, visitor: Visitor) -> None:
         response = visitor(*STARTERS).post("/flows/start", {"flow_id": "t1"}, follow=True)

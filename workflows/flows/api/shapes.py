@@ -20,9 +20,9 @@ EVENTS_SHOWN = 100
 
 
 class InitField(serializers.DictField):
-    """Values by attribute; each a list, for an attribute may have several."""
+    """Values by attribute; each a list, for an attribute may have several. Null is a value."""
 
-    child = serializers.ListField(child=serializers.JSONField())
+    child = serializers.ListField()
 
 
 class StepOut(serializers.Serializer[Any]):

@@ -125,6 +125,15 @@ class TestPlans:
 
 
 class TestStarting:
+    def test_takes_null_for_a_value(self, sums: APIClient) -> None:
+        any_value = script("echo", "{:said word}", word="required", said="output")
+        assert post(sums, STEPS, any_value).status_code == 201
+
+        started = start(sums, goal="echo", init={"word": [None]})
+
+        assert started.status_code == 201
+        assert [one["value"] for one in started.json()["state"]["attributes"]["word"]] == [None]
+
     def test_answers_with_the_flow_and_its_sequence(self, sums: APIClient) -> None:
         answer = start(sums, labels={"team": "a"})
 
