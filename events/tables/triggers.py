@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.operations import RunSQL
+from django.db.migrations.operations import AddIndex, RunSQL
 
 from events.tables.schema import Tables
 
@@ -77,7 +77,7 @@ def _statements_of(operation: Any, app_label: str) -> list[str]:
         sql = operation.sql
         parts = [sql] if isinstance(sql, str) else list(sql)
         return [part if isinstance(part, str) else part[0] for part in parts]
-    if isinstance(operation, Tables) or type(operation).__module__.startswith("django."):
+    if isinstance(operation, Tables | AddIndex) or type(operation).__module__.startswith("django."):
         return []
     written = _Written()
     operation.database_forwards(app_label, written, None, None)
