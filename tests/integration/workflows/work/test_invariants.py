@@ -74,6 +74,28 @@ class TestChecks:
 
         assert ill() == expected
 
+    @pytest.mark.parametrize(
+        ("spoilt", "drawn", "expected"),
+        [(0, 0, ["I8"]), (0, 4, []), (2, 4, []), (4, 0, []), (4, 4, ["I8"]), (5, 0, ["I8"])],
+    )
+    def test_look_at_the_latest_of_much_and_at_others_from_a_drawn_place_on(
+        self,
+        enqueue: Enqueue,
+        monkeypatch: pytest.MonkeyPatch,
+        spoilt: int,
+        drawn: int,
+        expected: list[str],
+    ) -> None:
+        refs = [enqueue() for _ in range(7)]
+        leases.complete_many([(take(ref), None) for ref in refs])
+        monkeypatch.setattr("events.samples.SAMPLED_MAX", 2)
+        place = refs[drawn].id.int - refs[0].id.int
+        monkeypatch.setattr("secrets.randbelow", lambda _below: place)
+
+        _foreign_fence(refs[spoilt])
+
+        assert ill() == expected
+
     def test_see_a_lease_that_nobody_sweeps(self, enqueue: Enqueue) -> None:
         ref = enqueue()
         take(ref, "dead")
