@@ -22,6 +22,8 @@ _PATTERNS: Final = (
     re.compile(r"\b[sr]k_[0-9A-Za-z_]{12,}+"),
     # What opens a socket from a browser: it has to stand in the address.
     re.compile(r"(?<=[?&]ticket=)[^\s&\"']+"),
+    # The row that PostgreSQL refused, to the end of its line: all that it says of anybody.
+    re.compile(r"(?<=Failing row contains \()(?:(?!\)\.(?:\n|\Z)).)++", re.DOTALL),
     # The address of a person: log lines are not erased with the person.
     re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)++"),
 )

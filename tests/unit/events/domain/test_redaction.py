@@ -20,6 +20,8 @@ SECRETS = {
     "a token": f"access_token={CANARY}",
     "a JSON web token": f"eyJhbGciOiJIUzI1NiJ9.{CANARY}.{CANARY}",
     "a ticket for a socket": f'"WebSocket /ws/events?after=1&ticket={CANARY}" [accepted]',
+    "a row that PostgreSQL refused": f"DETAIL:  Failing row contains (7, {CANARY}, (a)\n.b, null).",
+    "a row cut off": f"DETAIL:  Failing row contains (7, {CANARY}",
     "a session cookie": f"Cookie: sessionid={CANARY}; theme=dark",
 }
 
@@ -48,9 +50,28 @@ class TestRedact:
     def test_keeps_what_is_around_a_secret(self) -> None:
         assert redact("user=alice password=x next=/") == "user=alice password=[redacted] next=/"
 
+    def test_keeps_what_is_said_beside_the_row(self) -> None:
+        text = 'violates "a"\nDETAIL:  Failing row contains (1, (x).y).\nCONTEXT:  SQL statement'
+
+        assert redact(text) == (
+            'violates "a"\nDETAIL:  Failing row contains ([redacted]).\nCONTEXT:  SQL statement'
+        )
+
     @pytest.mark.parametrize(
         "piece",
-        ["x", "a.", "token", "token-", "eyJ-", "token ", "-----BEGIN A", "a@", 'token="', "://a:"],
+        [
+            "x",
+            "a.",
+            "token",
+            "token-",
+            "eyJ-",
+            "token ",
+            "-----BEGIN A",
+            "a@",
+            'token="',
+            "://a:",
+            "Failing row contains (",
+        ],
     )
     def test_reads_what_is_long_and_close_to_a_secret_once(self, piece: str) -> None:
         """Read again from each of its letters, it would take hours: who sends it decides that."""
