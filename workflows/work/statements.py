@@ -240,6 +240,11 @@ rung AS (
 SELECT id, queue, kind FROM rung ORDER BY priority DESC, turn_of_kind, due_at
 """
 
+NOT_RUNG_AFTER_ALL = f"""
+UPDATE work SET rung_at = NULL, rings = GREATEST(rings - 1, 0)
+ WHERE id = ANY(%(ids)s) AND status IN {_WAITING}
+"""
+
 # Walks the partial indexes work_timers and work_schedules_by_next_slot. What became due since a
 # pass began, and may have been too late for it, counts as due now.
 NEXT_TIMER = """

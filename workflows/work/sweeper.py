@@ -200,9 +200,15 @@ def _ring(batch: Batch) -> bool:
 
 
 def _do(batches: Sequence[Batch], worker: str, is_stopping: Callable[[], bool]) -> int:
-    done = 0
-    for _, ids in batches:
-        if is_stopping():
+    """Do `batches` for as long as a worker goes on by itself, one of them at least.
+
+    The rest is for the next pass: leases run out and slots come due meanwhile.
+    """
+    until, done = time.monotonic() + conf.current().go_on_s, 0
+    for place, (_, ids) in enumerate(batches):
+        if is_stopping() or (place and time.monotonic() > until):
+            left = [id_ for _, later in batches[place:] for id_ in later]
+            statements.run(statements.NOT_RUNG_AFTER_ALL, {"ids": left})
             break
         done += runner.take(ids, worker=worker)
     return done

@@ -238,6 +238,23 @@ class TestADeadBroker:
         assert sweep() == Swept(done=3)
         assert [row(ref).status for ref in refs] == ["done"] * 3
 
+    def test_keeps_the_sweeper_from_leases_and_schedules_for_no_longer_than_a_worker(
+        self, enqueue: Enqueue, monkeypatch: pytest.MonkeyPatch, settings: Any
+    ) -> None:
+        settings.WORK_GO_ON_S = 1e-9
+        refs = [enqueue(), enqueue(), enqueue()]
+        for ref in refs:
+            let_time_pass(ref, seconds=16)
+        monkeypatch.setattr("workflows.work.doorbell.ring", lambda *_, **__: False)
+
+        assert sweep() == Swept(done=1)
+        assert [(row(ref).status, row(ref).rung_at, row(ref).rings) for ref in refs[1:]] == [
+            ("ready", None, 0),
+            ("ready", None, 0),
+        ]
+
+        assert [sweep().done for _ in range(3)] == [1, 1, 0]
+
 
 class TestExecute:
     def test_does_the_work_without_any_broker(self, enqueue: Enqueue) -> None:
