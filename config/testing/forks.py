@@ -10,6 +10,7 @@ import os
 import signal
 import struct
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -22,6 +23,7 @@ import pytest
 from config.embedded import process
 
 STOP_SECONDS_MAX = 60
+HEARD_WITHIN_SECONDS = 2.0
 _NUMBER = struct.Struct("=H")
 
 Files = list[list[pytest.Item]]
@@ -228,7 +230,7 @@ def _live(
     code = 1
     try:
         # Whoever was started in the background was told to ignore it.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _interrupt_until_heard)
         _set_up(session.config, worker, tells)
         _run(_steps(worker.share, heaps))
         tells.send(("ends", None))
@@ -242,6 +244,18 @@ def _live(
     finally:
         # Nothing that the parent will do at its end is done here too.
         os._exit(code)
+
+
+def _interrupt_until_heard(_number: int, _frame: object) -> NoReturn:
+    """Raise KeyboardInterrupt, now and again until `_live` ignores the signal.
+
+    Python swallows what is raised in a destructor or a callback of the garbage collector, and the
+    death of a parent is told once.
+    """
+    again = threading.Timer(HEARD_WITHIN_SECONDS, os.kill, [os.getpid(), signal.SIGINT])
+    again.daemon = True
+    again.start()
+    raise KeyboardInterrupt
 
 
 def _set_up(config: pytest.Config, worker: Worker, tells: Connection) -> None:

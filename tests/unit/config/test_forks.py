@@ -240,3 +240,27 @@ class TestTheEnd:
 
             assert process.wait(PATIENCE_S) != 0
         wait_until_noted(project, "down")
+
+    def test_is_heard_of_although_python_swallowed_it(self, project: Project) -> None:
+        project.add(
+            "test_a1",
+            self.ENDLESS
+            + """
+        class Deaf:
+            def __del__(self):
+                note("deaf")
+                time.sleep(600)
+        def test_deaf(house):
+            Deaf()
+            note("on")
+            time.sleep(600)
+        del test_endless
+    """,
+        )
+        with project.start("-q") as process:
+            wait_until_noted(project, "deaf")
+
+            process.send_signal(signal.SIGKILL)
+
+            wait_until_noted(project, "on")
+        wait_until_noted(project, "down")
