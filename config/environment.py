@@ -173,6 +173,8 @@ _KINDS = {
     "number": "number",
     "listing": "comma-separated",
     "secret": "secret",
+    "url": "URL",
+    "valkey": "secret",
 }
 
 

@@ -102,7 +102,7 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.secret("REDIS_URL")
+REDIS_URL = env.valkey("REDIS_URL")
 # What is counted per minute. Nothing in it is missed when it is lost.
 CACHES = {
     "default": {
@@ -346,7 +346,7 @@ LEDGER_WITNESSES = env.listing("LEDGER_WITNESSES")
 LEDGER_WITNESS_TOKENS = [
     pair.strip() for pair in env.secret("LEDGER_WITNESS_TOKENS", "").split(",") if pair.strip()
 ]
-LEDGER_WITNESS_S3_URL = env.text("LEDGER_WITNESS_S3_URL", "")
+LEDGER_WITNESS_S3_URL = env.url("LEDGER_WITNESS_S3_URL")
 LEDGER_WITNESS_S3_REGION = env.text("LEDGER_WITNESS_S3_REGION", "us-east-1")
 LEDGER_WITNESS_S3_ACCESS_KEY = env.secret("LEDGER_WITNESS_S3_ACCESS_KEY", "")
 LEDGER_WITNESS_S3_SECRET_KEY = env.secret("LEDGER_WITNESS_S3_SECRET_KEY", "")
@@ -354,19 +354,19 @@ LEDGER_WITNESS_S3_SESSION_TOKEN = env.secret("LEDGER_WITNESS_S3_SESSION_TOKEN", 
 LEDGER_WITNESS_S3_LOCK_DAYS = env.integer("LEDGER_WITNESS_S3_LOCK_DAYS", 0, at_least=0)
 
 # URLs of commerce's peers; `up` serves all three. Empty: there is none.
-COMMERCE_PAYMENT_URL = env.text("COMMERCE_PAYMENT_URL", "")
+COMMERCE_PAYMENT_URL = env.url("COMMERCE_PAYMENT_URL")
 # Standard Webhooks secrets (whsec_…) with which the payment provider signs what it tells us.
 COMMERCE_PAYMENT_WEBHOOK_SECRETS = (
     env.secret("COMMERCE_PAYMENT_WEBHOOK_SECRETS", "").replace(",", " ").split()
 )
-COMMERCE_MAIL_URL = env.text("COMMERCE_MAIL_URL", "")
-COMMERCE_CMS_URL = env.text("COMMERCE_CMS_URL", "")
+COMMERCE_MAIL_URL = env.url("COMMERCE_MAIL_URL")
+COMMERCE_CMS_URL = env.url("COMMERCE_CMS_URL")
 # Whether `migrate` installs the schedules of commerce: expire holds, poll settlements.
 COMMERCE_TIMETABLE = env.flag("COMMERCE_TIMETABLE", default=True)
 # The sender of mails about approvals; without it none are sent. Sent by Django's mail.
 APPROVAL_MAIL_FROM = env.text("APPROVAL_MAIL_FROM", "")
 # Where people find the console, for links in mails.
-PUBLIC_URL = env.text("PUBLIC_URL", "").rstrip("/")
+PUBLIC_URL = env.url("PUBLIC_URL").rstrip("/")
 # Whether `migrate` activates the default approval policies.
 APPROVAL_POLICIES = env.flag("APPROVAL_POLICIES", default=True)
 
@@ -376,7 +376,7 @@ FLOWS_RETRY_INITIAL_BACKOFF_MS = env.integer("DAYBOOK_RETRY_INITIAL_BACKOFF", 1_
 FLOWS_RETRY_MAX_BACKOFF_MS = env.integer("DAYBOOK_RETRY_MAX_BACKOFF", 60_000)
 FLOWS_RETRY_BACKOFF_TYPE = env.text("DAYBOOK_RETRY_BACKOFF_TYPE", "exponential")
 FLOWS_STEP_TIMEOUT_MS = env.integer("DAYBOOK_STEP_TIMEOUT", 30_000, at_least=1)
-FLOWS_WEBHOOK_BASE_URL = env.text("DAYBOOK_WEBHOOK_BASE_URL", "http://localhost:8080")
+FLOWS_WEBHOOK_BASE_URL = env.url("DAYBOOK_WEBHOOK_BASE_URL", "http://localhost:8080")
 FLOWS_HEALTH_INTERVAL_S = env.integer("DAYBOOK_HEALTH_INTERVAL", 30, at_least=0)
 # How many starts on events may lead to each other before it is taken for a loop.
 FLOWS_START_CHAIN_MAX = env.integer("DAYBOOK_FLOW_START_CHAIN_MAX", 8)

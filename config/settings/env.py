@@ -72,6 +72,22 @@ def choice(name: str, default: str, known: Collection[str]) -> str:
     return value
 
 
+def url(name: str, default: str = "") -> str:
+    """Read the address of a web server; empty if there is none."""
+    value = text(name, default)
+    if value and not _is_of_web(value):
+        raise ImproperlyConfigured(f"{name} is {value!r}; say http://… or https://….")
+    return value
+
+
+def _is_of_web(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
 def listing(name: str, default: str = "") -> list[str]:
     """Read a comma-separated list; blanks are dropped."""
     return [item.strip() for item in os.environ.get(name, default).split(",") if item.strip()]
@@ -136,6 +152,14 @@ def database(
         # Django's pool does not go with connections that are kept as well.
         "CONN_MAX_AGE": 0 if pool else 600,
     }
+
+
+def valkey(name: str) -> str:
+    """Read the URL of Valkey, which may have a password: it is never repeated."""
+    value = secret(name)
+    if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+        raise ImproperlyConfigured(f"{name} begins with redis://, rediss:// (TLS) or unix://.")
+    return value
 
 
 def as_broker(redis_url: str) -> str:

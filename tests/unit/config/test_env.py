@@ -67,6 +67,34 @@ class TestBroker:
         assert env.broker_options("amqp://rabbit//") == {}
 
 
+class TestAddresses:
+    @pytest.mark.parametrize("wrong", ["books.example", "ftp://books.example", "https://", "//x["])
+    def test_of_web_servers_are_refused_if_nothing_could_lead_there(
+        self, wrong: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PUBLIC_URL", wrong)
+
+        with pytest.raises(ImproperlyConfigured, match="say http://… or https://…"):
+            env.url("PUBLIC_URL")
+
+    @pytest.mark.parametrize("right", ["", "https://books.example", "http://[::1]:8000/x"])
+    def test_of_web_servers_are_taken(self, right: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PUBLIC_URL", right)
+
+        assert env.url("PUBLIC_URL") == right
+
+    @pytest.mark.parametrize("wrong", ["http://:hush@cache", "hush", ""])
+    def test_of_valkey_are_refused_and_not_repeated(
+        self, wrong: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("REDIS_URL", wrong)
+
+        with pytest.raises(ImproperlyConfigured, match=r"begins with redis://") as refused:
+            env.valkey("REDIS_URL")
+
+        assert "hush" not in str(refused.value)
+
+
 class TestReaders:
     def test_refuse_what_is_neither_true_nor_false(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DEBUG", "maybe")
