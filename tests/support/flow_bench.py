@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from typing import Any
 
 from workflows.flows.domain import codec
@@ -124,9 +125,9 @@ class FlowBench:
                 at_length.after,
                 at_length.effects,
             ), "plain plans have no own rules"
-        for event in raised:
-            self.flow = evolve(self.flow, event)
-        assert raised.after == self.flow, "the state that was decided on is what the events say"
+        folded = reduce(evolve, raised, self.flow)
+        assert raised.after == folded, "the state that was decided on is what the events say"
+        self.flow = raised.after
         self.events.extend(raised)
         return raised
 

@@ -34,7 +34,12 @@ class WorkingCopy:
     """
 
     def __init__(self, flow: Flow) -> None:
-        self.flow = changed(flow, executions={**flow.executions}, attributes={**flow.attributes})
+        self.flow = changed(
+            flow,
+            executions={**flow.executions},
+            attributes={**flow.attributes},
+            is_known_plain=False,
+        )
         self._touched: set[str] = set()
 
     def apply(self, event: happened.FlowEvent) -> None:

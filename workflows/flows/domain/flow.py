@@ -192,6 +192,8 @@ class Flow:
     """Whether its parent has said that it is to be undone."""
     open_children: int = 0
     """How many child flows it has released that are not deactivated yet."""
+    is_known_plain: bool = field(default=False, compare=False, repr=False)
+    """Whether `plain` knows, without a look, that it can decide what is next."""
 
     @property
     def is_terminal(self) -> bool:

@@ -70,13 +70,17 @@ def succeeded(flow: Flow, command: asked.SucceedWork, world: World) -> Consequen
 
 
 def _is_plain(flow: Flow, world: World) -> bool:
+    if world.is_careful or flow.plan.scripts > world.inline_max:
+        return False
+    return flow.is_known_plain or _has_been_plain(flow)
+
+
+def _has_been_plain(flow: Flow) -> bool:
     """Return whether nothing has happened to the flow but that steps started, and were done."""
     if (
         flow.is_paused
         or flow.status is not FlowStatus.ACTIVE
-        or world.is_careful
         or PARENT in flow.metadata
-        or flow.plan.scripts > world.inline_max
         or not flow.plan.given.isdisjoint(flow.init)
     ):
         return False
@@ -114,7 +118,8 @@ class _Decision:
         self._executions = {**flow.executions}
         self._attributes = {**flow.attributes}
         self._completed = [*flow.completed_steps]
-        self._outcome: dict[str, Any] = {}
+        # What has been plain is so after a plain decision too, until it is over.
+        self._outcome: dict[str, Any] = {"is_known_plain": True}
 
     def advance(self, fed: Iterable[str]) -> None:
         """Start what can start now that these steps got something, and so on.
@@ -162,9 +167,7 @@ class _Decision:
     def _begin(self, plain: PlainStep, inputs: dict[str, Any], token: str, done: list[str]) -> None:
         """Start the work of a step, and do it if it is a script."""
         at, step_id = self._world.at, plain.step.id
-        self.events.append(
-            happened.WorkStarted(at=at, step_id=step_id, token=token, inputs={**inputs})
-        )
+        self.events.append(happened.WorkStarted(at=at, step_id=step_id, token=token, inputs=inputs))
         item = changed(_UNDER_WAY, token=token, inputs={}, started_at=at)
         self._executions[step_id] = changed(
             _BEGUN,
@@ -172,7 +175,6 @@ class _Decision:
             inputs=inputs,
             items=HashTrieMap({token: item}),
             order=(token,),
-            tally={WorkStatus.PENDING: 0, WorkStatus.ACTIVE: 1},
         )
         if plain.step.script is not None:
             try:
@@ -240,6 +242,7 @@ class _Decision:
         )
         self._outcome = {
             "status": FlowStatus.COMPLETED, "completed_at": at, "deactivated_at": at,
+            "is_known_plain": False,
         }  # fmt: skip
 
     def after(self) -> Flow:
@@ -255,4 +258,5 @@ class _Decision:
 
 
 _UNDER_WAY = WorkItem(token="", inputs={}, status=WorkStatus.ACTIVE)
-_BEGUN = Execution(status=StepStatus.ACTIVE, cursor=1)
+_ONE_UNDER_WAY = {WorkStatus.PENDING: 0, WorkStatus.ACTIVE: 1}
+_BEGUN = Execution(status=StepStatus.ACTIVE, cursor=1, tally=_ONE_UNDER_WAY)
