@@ -17,6 +17,7 @@ from events.domain.errors import DomainError
 from ledger import admin_access, selectors
 from ledger.access import authority
 from ledger.admin_access import BY_HAND, CapabilityAdmin, ThroughServices
+from ledger.disclosure import free_texts
 from ledger.models import Agent, Delegation
 from ledger.services import agents, delegations
 
@@ -217,10 +218,16 @@ class DelegationAdmin(_MadeByServices):
         asked.append("hour_until")
         if obj is None:
             return asked
-        return [*asked, "root", "depth", "actions_used", "cents_used", "revoked_at", "tree"]
+        shown = ["why" if name == "reason" else name for name in asked]
+        return [*shown, "root", "depth", "actions_used", "cents_used", "revoked_at", "tree"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Delegation | None = None) -> Any:
-        return ["tree"] if obj else []
+        return ["why", "tree"] if obj else []
+
+    @admin.display(description="Reason")
+    def why(self, obj: Delegation) -> str:
+        """Say it in the words of who delegated, as all may see them."""
+        return free_texts.redacted_for(obj.reason, None)
 
     def make(self, request: HttpRequest, wanted: Delegation) -> Delegation:
         caller = authority.caller_of(request)

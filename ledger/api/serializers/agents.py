@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from ledger.api.serializers.words import WordsOut
 from ledger.bodies import Body, Moment
 from ledger.domain.action import REASON_CHARS_MAX
 from ledger.domain.delegation import DEPTH_MAX, HOURS, Terms
@@ -37,7 +38,7 @@ class SwitchOut(serializers.Serializer[AgentSwitch | None]):
 
     stopped = serializers.BooleanField()
     stopped_at = serializers.DateTimeField(allow_null=True)
-    reason = serializers.CharField()
+    reason = WordsOut()
 
 
 class DelegationIn(Body):
@@ -115,6 +116,7 @@ class DelegationOut(serializers.ModelSerializer[Delegation]):
     agent_id = serializers.UUIDField(read_only=True)
     parent_id = serializers.UUIDField(read_only=True, allow_null=True)
     depth = serializers.IntegerField(read_only=True, min_value=1, max_value=DEPTH_MAX)
+    reason = WordsOut()
 
     class Meta:
         model = Delegation

@@ -64,26 +64,26 @@ class AgentViewSet(viewsets.ReadOnlyModelViewSet[Agent]):
     @action(detail=False, methods=["get"], pagination_class=None, filter_backends=[])
     def switch(self, request: Request) -> Response:
         """Say whether all agents are stopped."""
-        return _switch()
+        return _switch(request)
 
     @extend_schema(request=ReasonIn, responses=SwitchOut)
     @action(detail=False, methods=["post"], url_path="switch/stop")
     def stop_all(self, request: Request) -> Response:
         """Let no agent do anything more, at once."""
         agents.stop_all_agents(reason=_reason(request))
-        return _switch()
+        return _switch(request)
 
     @extend_schema(request=ReasonIn, responses=SwitchOut)
     @action(detail=False, methods=["post"], url_path="switch/resume")
     def resume_all(self, request: Request) -> Response:
         """Take the kill switch off."""
         agents.resume_all_agents(reason=_reason(request))
-        return _switch()
+        return _switch(request)
 
     def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request with what it made."""
         if self.action in {"stop_all", "resume_all"}:
-            return _switch()
+            return _switch(request)
         agent = self.get_queryset().get(pk=reference)
         return self._created(agent) if self.action == "create" else Response(AgentOut(agent).data)
 
@@ -100,11 +100,12 @@ def _reason(request: Request) -> str:
     return str(asked["reason"])
 
 
-def _switch() -> Response:
+def _switch(request: Request) -> Response:
     switch = selectors.agent_switch()
     body = {
         "stopped": switch is not None,
         "stopped_at": switch.stopped_at if switch else None,
         "reason": switch.reason if switch else "",
     }
-    return Response(SwitchOut(body).data)  # type: ignore[arg-type] # A row or none, made plain.
+    shown = SwitchOut(body, context={"request": request})  # type: ignore[arg-type] # Made plain.
+    return Response(shown.data)

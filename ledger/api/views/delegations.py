@@ -83,7 +83,7 @@ class DelegationViewSet(viewsets.ReadOnlyModelViewSet[Delegation]):
             root=caller.user,
             issuer=caller,
         )
-        return _created(delegation)
+        return self._created(delegation)
 
     @extend_schema(request=ReasonIn, responses=DelegationOut)
     @action(detail=True, methods=["post"])
@@ -92,14 +92,14 @@ class DelegationViewSet(viewsets.ReadOnlyModelViewSet[Delegation]):
         asked = valid(ReasonIn, request.data)
         found = self.get_object()
         ended = delegations.revoke_delegation(delegation_id=found.pk, reason=asked["reason"])
-        return Response(DelegationOut(ended).data)
+        return Response(self.get_serializer(ended).data)
 
     @extend_schema(responses=DelegationOut(many=True), filters=False)
     @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
     def tree(self, request: Request, pk: UUID) -> Response:
         """Show the whole tree that a delegation belongs to, from the root down."""
         rows = selectors.tree_of(self.get_object())
-        return Response(DelegationOut(rows, many=True).data)
+        return Response(self.get_serializer(rows, many=True).data)
 
     @extend_schema(responses=AgentKeyOut(many=True), filters=False)
     @action(detail=True, methods=["get"], pagination_class=None, filter_backends=[])
@@ -133,21 +133,20 @@ class DelegationViewSet(viewsets.ReadOnlyModelViewSet[Delegation]):
     def rebuild_response(self, request: Request, reference: str) -> Response:
         """Answer a repeated request: what it made, without the secret."""
         if self.action == "create":
-            return _created(self.get_queryset().get(pk=reference))
+            return self._created(self.get_queryset().get(pk=reference))
         if self.action == "revoke":
-            return Response(DelegationOut(self.get_queryset().get(pk=reference)).data)
+            return Response(self.get_serializer(self.get_queryset().get(pk=reference)).data)
         keys = AgentKey.objects.filter(delegation__in=self.get_queryset())
         if self.action == "revoke_key":
             return Response(AgentKeyOut(keys.get(pk=reference)).data)
         return _shown_once(keys.get(pk=reference), None)
 
-
-def _created(delegation: Delegation) -> Response:
-    return Response(
-        DelegationOut(delegation).data,
-        status=status.HTTP_201_CREATED,
-        headers={"Location": f"/api/v1/ledger/delegations/{delegation.pk}"},
-    )
+    def _created(self, delegation: Delegation) -> Response:
+        return Response(
+            self.get_serializer(delegation).data,
+            status=status.HTTP_201_CREATED,
+            headers={"Location": f"/api/v1/ledger/delegations/{delegation.pk}"},
+        )
 
 
 def _shown_once(key: AgentKey, written: WrittenKey | None) -> Response:
