@@ -1,7 +1,7 @@
 """`manage.py flows`: show flows, start them and operate on them from a shell."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -24,6 +24,7 @@ from workflows.flows.management.operating import (
     named,
     parsed_options,
 )
+from workflows.flows.models import FlowSummary
 
 LISTED = 50
 
@@ -87,8 +88,7 @@ class Command(BaseCommand):
             if action in actions:
                 actions[action](**own)
                 return
-            for line in operating.ACTIONS[action](**own):
-                self.stdout.write(line)
+            self._write(operating.ACTIONS[action](**own))
         except DomainError as refusal:
             raise CommandError(refusal.sentences) from refusal
 
@@ -101,10 +101,18 @@ class Command(BaseCommand):
             "labels__contains": dict([label]) if label else None,
         }
         rows = listing.roots().order_by("-started_at", "-flow_id")
-        for row in rows.filter(**{name: value for name, value in wanted.items() if value})[:limit]:
-            state = "paused" if row.is_paused and row.status == "active" else row.status
-            goals = ", ".join(row.goals)
-            self.stdout.write(f"{written(row.started_at)}  {state:9}  {row.flow_id}  {goals}")
+        found = rows.filter(**{name: value for name, value in wanted.items() if value})[:limit]
+        self._write(_line_of(row) for row in found)
+
+    def _write(self, lines: Iterable[str]) -> None:
+        is_any = False
+        for line in lines:
+            self.stdout.write(line)
+            is_any = True
+        if not is_any:
+            self.stderr.write(
+                "There are none."
+            )  # Who reads the output as a list gets an empty one.
 
     def _show(self, *, flow_id: str, at: int | None) -> None:
         found = explain.reached(flow_id, at=at)
@@ -170,6 +178,11 @@ class Command(BaseCommand):
         if _document(kept.flow) != _document(anew):
             raise CommandError(f"{flow_id}: what is kept is not what its events say.")
         self.stdout.write(f"{flow_id}: {kept.sequence} events say what is kept")
+
+
+def _line_of(row: FlowSummary) -> str:
+    state = "paused" if row.is_paused and row.status == "active" else row.status
+    return f"{written(row.started_at)}  {state:9}  {row.flow_id}  {', '.join(row.goals)}"
 
 
 def _document(flow: Flow) -> dict[str, Any]:

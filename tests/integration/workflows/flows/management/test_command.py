@@ -41,6 +41,15 @@ def output_of(*arguments: str) -> str:
     return out.getvalue()
 
 
+@pytest.mark.parametrize("arguments", [("list",), ("list", "--goal", "nothing"), ("starts",)])
+def test_says_that_there_are_none_beside_the_output(arguments: tuple[str, ...]) -> None:
+    out, beside = StringIO(), StringIO()
+
+    call_command("flows", *arguments, stdout=out, stderr=beside, no_color=True)
+
+    assert (out.getvalue(), beside.getvalue()) == ("", "There are none.\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
