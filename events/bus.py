@@ -8,7 +8,7 @@ event through `before_commit`.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter as _clock
@@ -56,6 +56,8 @@ _hooks: list[Subscription] = []
 # beside their subscriptions: a look at an attribute takes as long as a call of a handler.
 _routes: dict[str, tuple[tuple[Handler, Subscription], ...]] = {}
 _hook_routes: dict[str, tuple[Subscription, ...]] = {}
+_unheard: set[str] = set()
+"""Names that nobody subscribes to, as most of those of journals: one look says so of a commit."""
 
 
 @overload
@@ -136,9 +138,13 @@ def publish(envelope: Envelope, answers: Sequence[list[wire.Row]] | None = None)
     wire.after_commit(partial(deliver, envelope))
 
 
-def has_subscribers(name: str) -> bool:
-    """Return whether any hook or handler is registered for events called `name`."""
-    return bool(hooks_of(name) or _handlers_of(name))
+def heard(names: Set[str]) -> Set[str]:
+    """Return those of `names` for whose events any hook or handler is registered."""
+    if names <= _unheard:
+        return frozenset()
+    found = {name for name in names if hooks_of(name) or _handlers_of(name)}
+    _unheard.update(names - found)
+    return found
 
 
 def deliver(envelope: Envelope) -> None:
@@ -208,6 +214,7 @@ def _add(
 def _forget_routes() -> None:
     _routes.clear()
     _hook_routes.clear()
+    _unheard.clear()
 
 
 def _facts(subscription: Subscription, envelope: Envelope) -> dict[str, object]:

@@ -105,11 +105,16 @@ class _Append:
 
     def statement(self) -> wire.Statement:
         """Return the statement that writes it."""
-        companion = self.companion
-        params = {**self._given(), **companion.params}
-        sql = companion.sql.replace("{head}", self._head())
+        companion, new = self.companion, self.new
+        params: dict[str, object] = {"head": self.expected}
+        head: LiteralString = "%(head)s::int"
+        if new.records:
+            head, params = new.sql, new.params()
         if companion.premise is not None:
+            head = f"events_demand_premises(%(premises)s::json, {head})"
             params["premises"] = f"[{companion.premise.text()}]"
+        params.update(companion.params)
+        sql = companion.sql.replace("{head}", head)
         if companion.beside:
             members = []
             for one in companion.beside:
@@ -118,20 +123,11 @@ class _Append:
             sql = f"WITH {', '.join(members)} {sql}"
         return sql, params
 
-    def _head(self) -> LiteralString:
-        head = self.new.sql if self.new.records else "%(head)s::int"
-        if self.companion.premise is None:
-            return head
-        return f"events_demand_premises(%(premises)s::json, {head})"
-
-    def _given(self) -> dict[str, object]:
-        return self.new.params() if self.new.records else {"head": self.expected}
-
     def _turn(self) -> AbstractContextManager[Rows | None]:
         """Write together with other threads, if all of it can be."""
         companion = self.companion
         ours = companion.joint
-        if ours is None or any(one.part is None for one in companion.beside):
+        if ours is None or None in [one.part for one in companion.beside]:
             return nullcontext()
 
         def joint() -> Joint:

@@ -38,13 +38,18 @@ def ring() -> None:
     """After the commit, tell the sequencer that there are events without a position."""
     db = wire.connection()
     if not db.in_atomic_block:
-        wire.after_commit(_ring_after_commit)
+        wire.after_commit(ring_now)
         return
     for entry in db.run_on_commit:
         # Registered already, under no savepoint that may still be rolled back.
-        if entry[1] is _ring_after_commit and entry[0] <= set(db.savepoint_ids):
+        if entry[1] is ring_now and entry[0] <= set(db.savepoint_ids):
             return
-    transaction.on_commit(_ring_after_commit, robust=True)
+    transaction.on_commit(ring_now, robust=True)
+
+
+def ring_now() -> None:
+    """Tell the sequencer so at once: what there is has committed."""
+    _committed.send("committed", "")
 
 
 def announce(position: int) -> None:
@@ -145,10 +150,6 @@ async def _moves(poll_seconds: float) -> AsyncGenerator[int | None]:
 def _channel(what: str) -> str:
     # Pub/sub knows no database numbers: installations on one Valkey differ by this.
     return f"daybook:{wire.connection().settings_dict['NAME']}:{what}"
-
-
-def _ring_after_commit() -> None:
-    _committed.send("committed", "")
 
 
 @lru_cache(maxsize=16)

@@ -94,7 +94,14 @@ class Group:
 
     def begin(self, member: _Member) -> None:
         """Wait until `member` is written, or is to write; then write for its company too."""
-        self._come(member)
+        with self._lock:
+            if not self._is_writing:
+                # Nobody waits either.
+                self._is_writing = member.is_writer = True
+                return
+            member.called = threading.Event()
+            self._waiting.append(member)
+        self._wait(member)
         if member.is_writer:
             try:
                 self._write_for(self._company(member))
@@ -107,13 +114,7 @@ class Group:
         if member.is_writer:
             self._pass_on()
 
-    def _come(self, member: _Member) -> None:
-        with self._lock:
-            if not self._is_writing:
-                self._is_writing = member.is_writer = True
-                return
-            member.called = threading.Event()
-            self._waiting.append(member)
+    def _wait(self, member: _Member) -> None:
         if member.called.wait(PATIENCE_S):
             return
         with self._lock:

@@ -7,7 +7,7 @@ no effects; those happen once, after the commit of the attempt that won.
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -253,7 +253,11 @@ def _unit(run: _Run[S, C, E], drafts: Sequence[Draft]) -> AbstractContextManager
 
 
 def _has_hooks(drafts: Sequence[Draft]) -> bool:
-    return any(map(bus.hooks_of, {draft.name for draft in drafts}))
+    return any(map(bus.hooks_of, _heard(drafts)))
+
+
+def _heard(drafts: Sequence[Draft]) -> Set[str]:
+    return bus.heard({draft.name for draft in drafts})
 
 
 def _drafts(run: _Run[S, C, E], events: Sequence[E]) -> list[Draft]:
@@ -275,11 +279,13 @@ def _committed(
     if not drafts:
         wire.after_commit(*run.on_success)
         return Outcome(state=before.state, sequence=before.sequence, count=0)
-    seal = _sealing(run, drafts, head=after.sequence)
+
+    def seal() -> tuple[Envelope, ...]:
+        return tuple(store.sealed_at(run.stream, drafts, run.provenance, head=after.sequence))
+
     callbacks = _projected(run, before, after, seal)
-    wire.after_commit(_remembering(run, before, after))
-    doorbell.ring()
-    if any(map(bus.has_subscribers, {draft.name for draft in drafts})):
+    wire.after_commit(_remembering(run, before, after), doorbell.ring_now)
+    if _heard(drafts):
         for envelope in seal():
             bus.publish(envelope)
     wire.after_commit(*run.on_success, *callbacks)
@@ -319,20 +325,6 @@ def _write(
         # They see the events of their transaction.
         companion = replace(companion, deferred=None)
     companions.append_with(companion, stream, drafts, provenance, expected=head)
-
-
-def _sealing(
-    run: _Run[S, C, E], drafts: Sequence[Draft], *, head: int
-) -> Callable[[], tuple[Envelope, ...]]:
-    """Return a function that makes the envelopes when it is first called."""
-    made: list[tuple[Envelope, ...]] = []
-
-    def seal() -> tuple[Envelope, ...]:
-        if not made:
-            made.append(tuple(store.sealed_at(run.stream, drafts, run.provenance, head=head)))
-        return made[0]
-
-    return seal
 
 
 def _projected(

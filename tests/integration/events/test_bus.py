@@ -37,6 +37,18 @@ class TestSubscribe:
 
         assert heard == []
 
+    def test_tells_of_whose_events_anybody_hears(self) -> None:
+        names = {"tally.added", "tally.closed"}
+        quiet = bus.heard(names)
+
+        handler = bus.subscribe("tally.added", print)
+        hook = bus.before_commit("tally.closed", print)
+        both = bus.heard(names)
+        handler.unsubscribe()
+
+        assert (quiet, both, bus.heard(names)) == (set(), names, {"tally.closed"})
+        hook.unsubscribe()
+
     def test_decorates(self) -> None:
         heard: list[Envelope] = []
 
