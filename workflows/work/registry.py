@@ -57,8 +57,9 @@ class WorkKind:
     """How one kind of work is done, and what happens when it goes wrong.
 
     `light` work is quick and cheap to repeat: many rows share one claim and one
-    completion. `permanent` are the errors that go to the dead letters at once. Whoever
-    asks for it over the API must hold its `capability`, besides that of enqueueing.
+    completion, but for what has lost a worker. `permanent` are the errors that go to the dead
+    letters at once. Whoever asks for it over the API must hold its `capability`, besides that of
+    enqueueing.
     `housekeeping` comes round by itself: lists may leave out what of it went well, and after
     WORK_HOUSEKEEPING_DAYS it is forgotten (`retention`). Work of different queues (`queues`)
     does not wait for each other, where workers are so divided. `part_of` says what waits for

@@ -235,9 +235,9 @@ rung AS (
            queue = picked.queue
       FROM picked WHERE work.id = picked.id
        AND work.status IN {_WAITING} AND {_UNANSWERED.format(work="work")}
-    RETURNING work.id, work.queue, work.kind, picked.priority, picked.turn_of_kind,
-              picked.due_at)
-SELECT id, queue, kind FROM rung ORDER BY priority DESC, turn_of_kind, due_at
+    RETURNING work.id, work.queue, work.kind, work.crashes, picked.priority,
+              picked.turn_of_kind, picked.due_at)
+SELECT id, queue, kind, crashes > 0 FROM rung ORDER BY priority DESC, turn_of_kind, due_at
 """
 
 NOT_RUNG_AFTER_ALL = f"""

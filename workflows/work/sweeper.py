@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import DatabaseError, connection
@@ -163,8 +164,16 @@ def rest_s(since: datetime) -> float:
     return tick_s if next_due_s is None else min(tick_s, max(PAUSE_S_MIN, next_due_s))
 
 
-Due = tuple[UUID, str, str]
-"""Id, queue, kind."""
+class Due(NamedTuple):
+    """What is to be rung for."""
+
+    id: UUID
+    queue: str
+    kind: str
+    is_suspect: bool
+    """Whether it has lost a worker."""
+
+
 Batch = tuple[str, list[UUID]]
 """A queue, and what one message in it names."""
 
@@ -185,7 +194,7 @@ def _dispatch(*, is_for_us: bool) -> list[Due]:
         "light": [kind.name for kind in kinds if kind.light],
         "batch_max": settings.batch_max,
     }
-    return [(id_, queue, kind) for id_, queue, kind in statements.run(statements.DISPATCH, params)]
+    return [Due(*row) for row in statements.run(statements.DISPATCH, params)]
 
 
 def _busy(queues: Iterable[str]) -> list[str]:
@@ -218,11 +227,15 @@ def _batches(due: Sequence[Due]) -> list[Batch]:
     """Return what is to be rung for or done together, in the order of `due`.
 
     Light work joins the first of its kind that has room, so that kinds that take turns
-    still fill their batches.
+    still fill their batches. What has lost a worker is alone: it may have been the reason, and
+    whoever is lost with it again is charged for it too.
     """
     batches: list[Batch] = []
     latest: dict[str, list[UUID]] = {}
-    for id_, queue, kind in due:
+    for id_, queue, kind, is_suspect in due:
+        if is_suspect:
+            batches.append((queue, [id_]))
+            continue
         if len(latest.get(kind, ())) in {0, _batch_size(kind)}:
             latest[kind] = []
             batches.append((queue, latest[kind]))
