@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 RING_SECONDS_MAX = 0.05
 CONFIRM_SECONDS_MAX = 1.0
-RING_INTERVAL_SECONDS = 0.002
+RING_INTERVAL_SECONDS = 0.004
 """A ring so soon after another is left out: the receiver of the first looks again after
 `LINGER_SECONDS` without being asked."""
 LINGER_SECONDS = 0.005

@@ -78,6 +78,9 @@ class TestRing:
 
         assert heard(rings) == 1
 
+    def test_is_left_out_no_longer_than_the_receiver_of_the_last_one_lingers(self) -> None:
+        assert doorbell.RING_INTERVAL_SECONDS < doorbell.LINGER_SECONDS
+
     def test_rings_again_for_what_a_rolled_back_savepoint_took_along(
         self, rings: redis.client.PubSub
     ) -> None:
