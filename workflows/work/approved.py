@@ -151,7 +151,8 @@ def _addresses(row: Approval) -> list[str]:
 
 def _message(row: Approval, to: list[str], claim: Claim) -> EmailMessage:
     return EmailMessage(
-        subject=f"Approval requested: {row.title}",
+        # A header is one line, and what somebody wrote as a title may be several.
+        subject=f"Approval requested: {' '.join(row.title.split())}",
         body=(
             f"{row.title}: {row.target_type} {row.target_id}, {row.risk} risk.\n"
             f"Open until {row.expires_at:%Y-%m-%d %H:%M} UTC.\n\n"

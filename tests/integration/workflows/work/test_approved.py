@@ -156,6 +156,21 @@ class TestMail:
         assert [each.bcc for each in mail.outbox] == [["manager@example.com"]]
         assert str(approval.pk) in mail.outbox[0].body
 
+    def test_is_sent_whatever_the_title_is_made_of(
+        self, manager: User, asker: User, settings: object
+    ) -> None:
+        settings.APPROVAL_MAIL_FROM = "daybook@example.com"  # type: ignore[attr-defined]
+        with acting(asker):
+            put_into_force(name="other")
+            subject = approvals.Subject(type="slot", id="s1", title="Go\r\nBcc: eve@example.com\n")
+            approvals.request_approval(subject=subject, policy="other")
+
+        work_off(self.KIND)
+
+        [sent] = mail.outbox
+        assert sent.subject == "Approval requested: Go Bcc: eve@example.com"
+        assert sent.bcc == ["manager@example.com"]
+
     def test_tells_whoever_is_to_decide_instead(
         self, manager: User, asker: User, settings: object
     ) -> None:
