@@ -55,6 +55,9 @@ class TestDeclare:
         looks = catalogue.looks_at(is_typed=False)
         assert catalogue.checked("tea.made", wrong, default=Category.DOMAIN, looks=looks) == made
         assert caplog.messages == ["The data of an event is wrong."]
+        # What they are is not for the log of a process: it may be somebody's name.
+        assert vars(caplog.records[0])["pointer"] == "/cups"
+        assert "two" not in str(vars(caplog.records[0]).values())
 
     def test_refuses_a_name_that_is_none(self) -> None:
         with pytest.raises(EventNameMalformed):
