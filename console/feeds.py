@@ -29,7 +29,6 @@ class Feed:
     is_live: bool
     at: datetime
     empty_template: str
-    by_sequence: bool = False
 
     @property
     def streams_json(self) -> str:
@@ -52,7 +51,6 @@ def feed(
     *,
     label: str,
     empty_template: str = "console/events/_none.html",
-    by_sequence: bool = False,
 ) -> Feed:
     """Read a page of `window`; it is live unless it ends in the past."""
     at = timezone.now()
@@ -71,7 +69,6 @@ def feed(
         is_live=window.before is None and window.until is None,
         at=at,
         empty_template=empty_template,
-        by_sequence=by_sequence,
     )
 
 

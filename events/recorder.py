@@ -1,6 +1,5 @@
 """Emit events: recorded in the transaction of the change, published after its commit."""
 
-import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,8 +10,6 @@ from events.domain.draft import Draft, Provenance, sealed
 from events.domain.envelope import Category, Envelope, Source, Stream
 from events.domain.errors import Conflict, Rejected
 from events.ids import new_event_ids
-
-logger = logging.getLogger(__name__)
 
 
 class NoTransaction(AssertionError):

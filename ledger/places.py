@@ -28,7 +28,6 @@ from ledger.models import (
 from ledger.privacy import payloads, remarks
 
 LOG_ONLY_GROWS = "The log only grows; events of ours name fields of people, never values"
-ONLY_GROWS = "The table only grows; by rule, what is written into it names no person"
 IN_CLEAR = "Written before reasons were kept beside entries; seals stand on it"
 
 

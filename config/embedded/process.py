@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -152,10 +152,10 @@ def take_forks_along() -> None:
     )
 
 
-def execute(command: Sequence[object], environment: Mapping[str, str] | None = None) -> NoReturn:
+def execute(command: Sequence[object]) -> NoReturn:
     """Become `command`. For use as (part of) the `run` of `spawn`."""
     arguments = [str(word) for word in command]
-    os.execve(arguments[0], arguments, {**os.environ, **(environment or {})})  # noqa: S606
+    os.execv(arguments[0], arguments)  # noqa: S606
 
 
 def last_words(log: Path, *, about: Sequence[str] = ("",)) -> str:

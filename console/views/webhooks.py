@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,9 +31,7 @@ from workflows.webhooks.services import sending
 
 READS = "webhook.read"
 REPLAYS = "webhook.replay"
-MANAGES = "webhook.manage"
 REPLAYS_SHOWN = 50
-OFFERED = timedelta(days=7)
 
 
 @signed_in

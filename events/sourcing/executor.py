@@ -4,7 +4,6 @@
 no effects; those happen once, after the commit of the attempt that won.
 """
 
-import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence, Set
@@ -27,8 +26,6 @@ from events.sourcing import snapshots, states, turns
 from events.sourcing.snapshots import Snapshot
 from events.sourcing.states import Reached
 from events.store import StreamMoved
-
-logger = logging.getLogger(__name__)
 
 S = TypeVar("S")
 C = TypeVar("C")

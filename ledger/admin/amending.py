@@ -19,7 +19,6 @@ from ledger.models import Entry
 from ledger.services import amendments
 
 CAPABILITY = "ledger.amend"
-PAGE = "admin:ledger_entry_amend"
 _ENTRY = "admin:ledger_entry_change"
 
 

@@ -278,11 +278,6 @@ def demanded(policies: Iterable[Policy], known: Circumstances, *, answer: Answer
     return min(demands, key=lambda each: (-each.quorum, each.policy.name), default=None)
 
 
-def holds(condition: str, variables: Mapping[str, Any], *, answer: Answer) -> bool:
-    """Return whether a condition holds; an empty one does, and one that has no answer too."""
-    return _answered(condition, variables, answer)[0]
-
-
 def _answered(condition: str, variables: Mapping[str, Any], answer: Answer) -> tuple[bool, str]:
     """Return whether it holds, and why it has no answer if it has none."""
     if not condition:

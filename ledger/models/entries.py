@@ -37,12 +37,6 @@ from ledger.domain.reversals import (
 _ID_CHARS_MAX = 255
 
 
-def one_of(field: str, values: Iterable[StrEnum], name: str) -> models.CheckConstraint:
-    """Let a column hold nothing but the values of an enum."""
-    known = sorted(value.value for value in values)
-    return models.CheckConstraint(condition=Q(**{f"{field}__in": known}), name=name)
-
-
 def choices(values: Iterable[StrEnum]) -> list[tuple[str, str]]:
     """Return the values of an enum as people read them."""
     return [(value.value, value.value.replace("_", " ")) for value in values]

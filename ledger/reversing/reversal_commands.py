@@ -81,11 +81,6 @@ def find(name: str, version: int | None = None) -> ReversalCommand | None:
     return _commands.get((name, version))
 
 
-def every() -> list[ReversalCommand]:
-    """Return all commands, by name and version."""
-    return [_commands[key] for key in sorted(_commands)]
-
-
 def follow_up(name: str) -> FollowUp:
     """Return the meaning of a follow-up, or its name if it is no longer registered."""
     command = find(name)

@@ -1,6 +1,5 @@
 """The kinds of work this process can do. Each app declares its own in jobs.py."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -15,8 +14,6 @@ from events.domain.errors import Conflict, Forbidden, NotFound, Rejected
 from workflows.work import queues
 from workflows.work.domain.claim import Claim, PermanentFailure
 from workflows.work.domain.retry import RetryPolicy
-
-logger = logging.getLogger(__name__)
 
 JSON = Any
 Handler = Callable[[Claim], JSON]

@@ -15,7 +15,6 @@ from workflows.work.domain.life import DEAD_LETTERS, OPEN, WAITING, State
 from workflows.work.models import (
     Attempt,
     Checkup,
-    Schedule,
     StatementNow,
     Work,
     Worker,
@@ -211,11 +210,6 @@ def listeners(known: Sequence[WorkerState]) -> dict[str, int]:
         queue: sum(worker.is_alive and queue in worker.queues for worker in known)
         for queue in registry.all_queues()
     }
-
-
-def schedules() -> "list[Schedule]":
-    """Every schedule, by name."""
-    return list(Schedule.objects.order_by("name"))
 
 
 def latest_checkup() -> Checkup | None:
