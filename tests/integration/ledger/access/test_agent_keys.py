@@ -14,11 +14,6 @@ from tests.integration.ledger.conftest import issue
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def ada() -> User:
-    return User.objects.create_superuser("ada", password="ada-has-a-long-password")
-
-
 def refused(text: str) -> bool:
     try:
         credentials.agent_key_for(text)

@@ -15,11 +15,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def ada() -> User:
-    return User.objects.create_superuser("ada", password="ada-has-a-long-password")
-
-
-@pytest.fixture
 def child(ada: User) -> Delegation:
     """May read events of one thing, below somebody who may read keys too, and everything."""
     parent = delegated(an_agent(ada, "first"), "event.read", "api_key.read")

@@ -19,11 +19,6 @@ from tests.integration.ledger.agents import act, acting, an_agent, delegated, ke
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def ada() -> User:
-    return User.objects.create_superuser("ada", password="ada-has-a-long-password")
-
-
 class TestADelegation:
     def test_an_expired_delegation_allows_nothing(self, ada: User) -> None:
         link = delegated(an_agent(ada))

@@ -38,11 +38,6 @@ from tests.integration.ledger.agents import ENDS, act, acting, an_agent, delegat
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def ada() -> User:
-    return User.objects.create_superuser("ada", password="ada-has-a-long-password")
-
-
 class TestWhatAnAgentDoes:
     def test_is_on_record_with_the_whole_chain(self, ada: User) -> None:
         first = delegated(an_agent(ada, "first"))

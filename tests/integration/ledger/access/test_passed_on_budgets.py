@@ -55,11 +55,6 @@ few = settings(
 _numbers = count()
 
 
-@pytest.fixture
-def ada() -> User:
-    return User.objects.create_superuser("ada", password="ada-has-a-long-password")
-
-
 def narrowed(asked: Iterable[dict[str, int]]) -> list[dict[str, int]]:
     """Lower what is asked for to the least that is allowed above."""
     least: dict[str, int] = {}

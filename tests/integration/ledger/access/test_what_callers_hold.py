@@ -25,11 +25,6 @@ from tests.integration.ledger.conftest import grant, issue
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def ada() -> User:
-    return User.objects.create_superuser("ada", password="ada-has-a-long-password")
-
-
 def by_key(user: User, scope: str = "*") -> Caller:
     return Caller(user, key=ApiKey.objects.get(pk=issue(user, [scope])[1]))
 

@@ -24,11 +24,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 BEGINS = ENDS - timedelta(days=5)
 
 
-@pytest.fixture
-def ada() -> User:
-    return User.objects.create_superuser("ada", password="ada-has-a-long-password")
-
-
 class TestItsStart:
     def test_is_that_of_those_above_where_none_is_asked_for(self, ada: User) -> None:
         parent = delegated(an_agent(ada, "first"), starts_at=BEGINS)
