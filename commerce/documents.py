@@ -9,10 +9,10 @@ from typing import Any
 from django.template.loader import render_to_string
 
 from commerce import selectors
-from commerce.domain.booking.snapshot import maybe_time_json
 from commerce.domain.money import Money
 from commerce.models import Invoice, InvoiceLine, RenditionFormat
 from events.domain.errors import Rejected
+from events.domain.times import rfc3339_or_none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ def _json(invoice: Invoice) -> Artifact:
         "number": invoice.number,
         "booking": invoice.booking.number,
         "customer": _customer(invoice),
-        "issued_at": maybe_time_json(invoice.issued_at),
+        "issued_at": rfc3339_or_none(invoice.issued_at),
         "due_date": invoice.due_date.isoformat() if invoice.due_date else None,
         "currency": invoice.currency,
         "lines": [

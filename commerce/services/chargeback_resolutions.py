@@ -16,7 +16,6 @@ from django.utils import timezone
 
 from commerce.domain import chargebacks as rules
 from commerce.domain import horizon
-from commerce.domain.booking.snapshot import time_json
 from commerce.domain.chargebacks import (
     ChargebackResolved,
     ChargebackStatus,
@@ -29,6 +28,7 @@ from commerce.services.actions import action_on
 from commerce.services.payments import Captured
 from events import context, recorder
 from events.domain.errors import NotFound
+from events.domain.times import rfc3339
 from ledger import recording, timelines
 from ledger.domain import money
 from ledger.domain.action import Proof, Target
@@ -281,7 +281,7 @@ def _emit(resolution: ChargebackResolution, chargeback: Chargeback, invoice: Inv
             "returnedPaymentId": str(resolution.payment_id) if resolution.payment_id else None,
             "currency": chargeback.currency,
             "reason": resolution.reason,
-            "occurredAt": time_json(resolution.occurred_at),
+            "occurredAt": rfc3339(resolution.occurred_at),
         },
         stream=("chargeback", str(chargeback.pk)),
         event_id=f"evt_chargeback_resolved_{chargeback.pk}",

@@ -13,7 +13,6 @@ from django.db.models import Q
 from django.utils import timezone
 
 from commerce.domain import horizon
-from commerce.domain.booking.snapshot import time_json
 from commerce.domain.chargebacks import (
     ChargebackResolved,
     ChargebackStatus,
@@ -24,6 +23,7 @@ from commerce.services import invoices, name_screening, provider_reports
 from commerce.services.actions import action_on
 from commerce.services.chargeback_resolutions import ChargebackNotFound, ReportedOutcome, state_of
 from events import recorder
+from events.domain.times import rfc3339
 from ledger import recording
 from ledger.domain.action import Proof
 from workflows.work import queue
@@ -150,5 +150,5 @@ def _payload(chargeback: Chargeback, report: ReportedOutcome) -> dict[str, Any]:
         "provider": chargeback.provider,
         "providerRef": chargeback.provider_ref,
         "reason": report.reason,
-        "occurredAt": time_json(report.occurred_at),
+        "occurredAt": rfc3339(report.occurred_at),
     }

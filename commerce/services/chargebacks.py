@@ -16,13 +16,13 @@ from django.db.models import Q
 from commerce import selectors
 from commerce.domain import chargebacks as rules
 from commerce.domain import undoing
-from commerce.domain.booking.snapshot import time_json
 from commerce.domain.chargebacks import CaptureUnknown, ChargebackContradicted, Split
 from commerce.domain.money import CurrenciesMixed
 from commerce.models import CAME_IN, Chargeback, Invoice, Payment
 from commerce.services import invoices, name_screening, payments, provider_reports
 from commerce.services.actions import action_on
 from events import context, recorder
+from events.domain.times import rfc3339
 from ledger import recording, timelines
 from ledger.domain import money
 from ledger.domain.action import Action, Kind, Proof, Target
@@ -255,7 +255,7 @@ def _emit(invoice: Invoice, payment: Payment, chargeback: Chargeback) -> None:
             "disputedCents": chargeback.disputed_cents,
             "currency": chargeback.currency,
             "reason": chargeback.reason,
-            "occurredAt": time_json(chargeback.occurred_at),
+            "occurredAt": rfc3339(chargeback.occurred_at),
         },
         stream=("chargeback", str(chargeback.pk)),
         event_id=f"evt_chargeback_noted_{chargeback.pk}",

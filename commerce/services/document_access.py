@@ -12,13 +12,13 @@ from commerce import conf, selectors
 from commerce.domain import access as rules
 from commerce.domain import undoing
 from commerce.domain.access import AccessGrantedAlready
-from commerce.domain.booking.snapshot import time_json
 from commerce.models import DocumentAccess, Rendition
 from commerce.services import invoices, name_screening
 from commerce.services.actions import action_on
 from events import context, recorder
 from events.domain.errors import NotFound, Rejected
 from events.domain.principal import Principal, PrincipalKind
+from events.domain.times import rfc3339
 from ledger import recording
 from ledger.domain.action import Kind, Proof
 from ledger.domain.reversals import ReversalKind, Undoing
@@ -90,7 +90,7 @@ def grant_document_access(
         proof.refers_to(access.pk)
         proof.says(f"{to} can open document {document_id} until {ends:%Y-%m-%d %H:%M}.")
         proof.can_be_undone(undoing.of_access(until=ends))
-        _emit("granted", access, expiresAt=time_json(ends))
+        _emit("granted", access, expiresAt=rfc3339(ends))
     return access
 
 
@@ -122,7 +122,7 @@ def revoke_document_access(*, access_id: UUID, reason: str) -> DocumentAccess:
         proof.says(f"{access.grantee} can no longer open document {access.document_id}.")
         _undo_grant(access, proof=proof)
         proof.can_be_undone(undoing.of_revocation(until=access.expires_at))
-        _emit("revoked", access, revokedAt=time_json(now))
+        _emit("revoked", access, revokedAt=rfc3339(now))
     return access
 
 

@@ -13,7 +13,6 @@ from commerce import conf, invoice_lines
 from commerce.domain import horizon, undoing
 from commerce.domain import invoices as rules
 from commerce.domain.booking.refusals import BookingNotFound
-from commerce.domain.booking.snapshot import time_json
 from commerce.domain.invoices import InvoiceNotDraft, InvoiceStatus
 from commerce.domain.money import Money
 from commerce.models import Booking, Invoice, InvoiceLine, SeriesScope
@@ -21,6 +20,7 @@ from commerce.services import name_screening, numbers
 from commerce.services.actions import action_on
 from events import recorder, rows
 from events.domain.errors import NotFound, Rejected
+from events.domain.times import rfc3339
 from ledger import preconditions, recording
 from ledger.domain.action import Kind, Proof
 from ledger.domain.reversals import ReversalKind, Undoing
@@ -175,8 +175,8 @@ def void_invoice(
                 "totalCents": invoice.total_cents,
                 "currency": invoice.currency,
                 "reason": reason,
-                "voidedAt": time_json(now),
-                "occurredAt": time_json(now),
+                "voidedAt": rfc3339(now),
+                "occurredAt": rfc3339(now),
             },
             stream=stream_of(invoice),
             event_id=f"evt_invoice_voided_{invoice.pk}",

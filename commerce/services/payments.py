@@ -11,7 +11,6 @@ from django.utils import timezone
 from commerce import conf
 from commerce.domain import horizon, settlement, undoing
 from commerce.domain import invoices as rules
-from commerce.domain.booking.snapshot import time_json
 from commerce.domain.invoices import InvoiceStatus
 from commerce.domain.money import CurrenciesMixed
 from commerce.models import Capture, Invoice, Payment, PaymentMethod, PaymentStatus
@@ -19,6 +18,7 @@ from commerce.services import invoices, name_screening
 from commerce.services.actions import CommandInput, action_on
 from events import context, recorder, rows
 from events.domain.errors import NotFound, Rejected
+from events.domain.times import rfc3339
 from ledger import recording
 from ledger.domain import money
 from ledger.domain.action import Action, Kind, Proof
@@ -326,8 +326,8 @@ def _apply(invoice: Invoice, payment: Payment, *, proof: Proof) -> None:
             "paymentMethod": payment.method,
             "status": payment.status,
             "referenceNumber": payment.reference,
-            "paymentDate": time_json(payment.paid_at),
-            "occurredAt": time_json(payment.paid_at),
+            "paymentDate": rfc3339(payment.paid_at),
+            "occurredAt": rfc3339(payment.paid_at),
         },
         stream=invoices.stream_of(invoice),
         event_id=f"evt_payment_recorded_{payment.pk}",

@@ -9,7 +9,6 @@ from commerce import selectors
 from commerce.domain import invoices as invoice_rules
 from commerce.domain import refunds as rules
 from commerce.domain import settlement
-from commerce.domain.booking.snapshot import time_json
 from commerce.domain.refunds import NothingToReverse, SettlementWindowClosed
 from commerce.models import Capture, CreditNote, Invoice, Payment, PaymentStatus, SeriesScope
 from commerce.ports.payment import PROVIDERS
@@ -17,6 +16,7 @@ from commerce.services import numbers
 from commerce.services.payments import PaymentNotFound
 from events import context, recorder, rows
 from events.domain.errors import NotFound, Rejected
+from events.domain.times import rfc3339
 
 
 class CreditNoteNotFound(NotFound):
@@ -159,7 +159,7 @@ def check_reversible(payment: Payment) -> None:
     if capture is None or capture.provider not in PROVIDERS:
         raise NothingToReverse(str(payment.pk))
     if not settlement.is_inside_window(timezone.now(), closes_at=capture.window_closes_at):
-        raise SettlementWindowClosed(str(payment.pk), closed_at=time_json(capture.window_closes_at))
+        raise SettlementWindowClosed(str(payment.pk), closed_at=rfc3339(capture.window_closes_at))
 
 
 def _emit_issued(note: CreditNote) -> None:

@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from commerce import selectors
 from commerce.domain import settlement as rules
-from commerce.domain.booking.snapshot import maybe_time_json
 from commerce.domain.invoices import PAYABLE, InvoiceNotPayable
 from commerce.domain.money import CurrenciesMixed
 from commerce.domain.settlement import SettlementReport
@@ -27,6 +26,7 @@ from commerce.services.actions import action_on
 from commerce.services.payments import Captured
 from events import recorder
 from events.domain.errors import Conflict, DomainError, Rejected
+from events.domain.times import rfc3339_or_none
 from ledger import recording
 from ledger.domain.action import Kind, Proof
 from workflows.work import queue
@@ -91,8 +91,8 @@ class Applied:
             "status": ref.status,
             "paidAmountCents": ref.paid_amount_cents,
             "unpaidAmountCents": ref.unpaid_amount_cents,
-            "syncedAt": maybe_time_json(ref.synced_at),
-            "settledAt": maybe_time_json(ref.settled_at),
+            "syncedAt": rfc3339_or_none(ref.synced_at),
+            "settledAt": rfc3339_or_none(ref.settled_at),
             "createdPaymentId": str(self.payment.pk) if self.payment else None,
             "newlyAppliedAmountCents": self.newly_applied_cents,
             "syncError": ref.sync_error or None,

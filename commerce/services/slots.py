@@ -8,13 +8,13 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from commerce.domain import horizon
-from commerce.domain.booking.snapshot import time_json
 from commerce.models import Product, Slot
 from commerce.selectors import seats_taken
 from commerce.services.actions import action_on
 from commerce.services.products import ProductNotFound
 from events import recorder
 from events.domain.errors import Conflict, NotFound, Rejected
+from events.domain.times import rfc3339
 from ledger import preconditions, recording
 from ledger.domain.action import Kind
 from ledger.preconditions import Expected
@@ -33,9 +33,9 @@ class SlotExists(Conflict):
 
     def __init__(self, product_id: UUID, starts_at: datetime) -> None:
         super().__init__(
-            f"Product {product_id} departs at {time_json(starts_at)} already.",
+            f"Product {product_id} departs at {rfc3339(starts_at)} already.",
             product_id=str(product_id),
-            starts_at=time_json(starts_at),
+            starts_at=rfc3339(starts_at),
         )
 
 
@@ -93,7 +93,7 @@ def create_slot(
     horizon.check_within(ends_at, now=now, pointer="/ends_at")
     if ends_at is not None and ends_at <= starts_at:
         raise SlotEndsTooEarly
-    asked = {"product_id": product_id, "starts_at": time_json(starts_at), "capacity": capacity}
+    asked = {"product_id": product_id, "starts_at": rfc3339(starts_at), "capacity": capacity}
     asked |= {"ends_at": ends_at}
     with recording.recorded(action_on("slot.create", kind=Kind.CREATE, asked=asked)) as proof:
         # Locked, so that the product cannot be deleted under its new departure.
@@ -110,7 +110,7 @@ def create_slot(
             )
         )
         proof.refers_to(slot.pk)
-        proof.says(f"Departs at {time_json(starts_at)}.")
+        proof.says(f"Departs at {rfc3339(starts_at)}.")
         _emit(slot, source="manual")
     return slot
 
@@ -186,7 +186,7 @@ def _emit(slot: Slot, *, source: str) -> None:
         {
             "slotId": str(slot.pk),
             "productId": str(slot.product_id),
-            "startsAt": time_json(slot.starts_at),
+            "startsAt": rfc3339(slot.starts_at),
             "remainingPax": slot.remaining,
             "unlimited": slot.unlimited,
             "source": source,

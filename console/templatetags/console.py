@@ -10,6 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from console import addresses, text
+from events.domain.times import rfc3339
 from ledger.access import authority
 from ledger.domain.money import written
 from workflows.egress import urls
@@ -132,7 +133,7 @@ def when(at: datetime | None, otherwise: str = "") -> SafeString | str:
         return otherwise
     utc = at.astimezone(UTC)
     shown = f"{utc:%Y-%m-%d %H:%M:%S} UTC"
-    stamp = utc.isoformat().replace("+00:00", "Z")
+    stamp = rfc3339(at)
     return format_html('<time datetime="{}" title="{}">{}</time>', stamp, shown, shown)
 
 

@@ -15,6 +15,7 @@ from console.flows import history, waterfall
 from console.flows.editor import StepForm
 from console.flows.page import Page
 from events.domain.envelope import Envelope
+from events.domain.times import rfc3339
 from workflows.flows.execution.aggregates import stream_of
 
 register = template.Library()
@@ -36,7 +37,7 @@ def flow_stream(flow_id: str) -> str:
 def countdown(at: datetime) -> SafeString:
     """Write a time to come; scripts count the seconds down to it."""
     utc = at.astimezone(UTC)
-    stamp = utc.isoformat().replace("+00:00", "Z")
+    stamp = rfc3339(at)
     shown = f"at {utc:%Y-%m-%d %H:%M:%S} UTC"
     return format_html('<time datetime="{}" data-countdown>{}</time>', stamp, shown)
 

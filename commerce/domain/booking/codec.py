@@ -23,14 +23,13 @@ from commerce.domain.booking.messages import (
 from commerce.domain.booking.snapshot import (
     JSON,
     item_json,
-    maybe_time_json,
     read_item,
     read_maybe_time,
     read_time,
-    time_json,
 )
 from commerce.domain.booking.state import Status
 from commerce.domain.cancellation import Entitlement
+from events.domain.times import rfc3339, rfc3339_or_none
 
 ADVANCED = {
     Status.ON_HOLD: "booking.held",
@@ -53,7 +52,7 @@ def encode(event: Event) -> tuple[str, JSON]:
     return name, {
         "bookingId": event.booking_id,
         "revision": event.revision,
-        "occurredAt": time_json(event.at),
+        "occurredAt": rfc3339(event.at),
         **data,
     }
 
@@ -124,7 +123,7 @@ def _advanced(event: BookingAdvanced) -> JSON:
         "previousStatus": event.previous.value,
         "actorId": event.actor,
         "suppressNotifications": event.notifications_suppressed,
-        "holdExpiresAt": maybe_time_json(event.hold_expires_at),
+        "holdExpiresAt": rfc3339_or_none(event.hold_expires_at),
     }
 
 
@@ -155,7 +154,7 @@ def _overridden(event: StatusOverridden) -> JSON:
         "toStatus": event.to.value,
         "reason": event.reason,
         "actorId": event.actor,
-        "holdExpiresAt": maybe_time_json(event.hold_expires_at),
+        "holdExpiresAt": rfc3339_or_none(event.hold_expires_at),
     }
 
 

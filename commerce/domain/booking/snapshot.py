@@ -1,10 +1,11 @@
 """The stored form of a booking's state, and of the values that its events share with it."""
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from commerce.domain.booking.state import Booking, Item, Status
 from commerce.domain.cancellation import Entitlement, Terms
+from events.domain.times import rfc3339_or_none
 
 JSON = dict[str, Any]
 
@@ -25,7 +26,7 @@ def dump(booking: Booking) -> JSON:
         "entitlement": booking.entitlement.as_json() if booking.entitlement else None,
         "refundedCents": booking.refunded_cents,
         "createdBy": booking.created_by,
-        **{_camel(name): maybe_time_json(getattr(booking, name)) for name in _TIMES},
+        **{_camel(name): rfc3339_or_none(getattr(booking, name)) for name in _TIMES},
     }
 
 
@@ -92,23 +93,13 @@ def read_item(raw: JSON) -> Item:
     )
 
 
-def time_json(moment: datetime) -> str:
-    """Return a moment in UTC, RFC 3339."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def maybe_time_json(moment: datetime | None) -> str | None:
-    """Return a moment in UTC, or nothing."""
-    return None if moment is None else time_json(moment)
-
-
 def read_time(text: str) -> datetime:
-    """Read what `time_json` wrote."""
+    """Read what `rfc3339` wrote."""
     return datetime.fromisoformat(text)
 
 
 def read_maybe_time(text: str | None) -> datetime | None:
-    """Read what `maybe_time_json` wrote."""
+    """Read what `rfc3339_or_none` wrote."""
     return None if text is None else read_time(text)
 
 

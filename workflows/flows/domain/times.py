@@ -1,15 +1,15 @@
 """Times as Argyll formats them: RFC 3339, UTC, and the year 1 for an absent one."""
 
-from datetime import UTC, datetime
+from datetime import datetime
+
+from events.domain.times import rfc3339
 
 NEVER = "0001-01-01T00:00:00Z"
 
 
 def written(at: datetime | None) -> str:
     """Return `at` as text, with microseconds."""
-    if at is None:
-        return NEVER
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return NEVER if at is None else rfc3339(at)
 
 
 def read(text: str | None) -> datetime | None:
