@@ -279,7 +279,7 @@ def _parent_step(child_id: str) -> str:
 
 
 def _state(flow: Flow) -> str:
-    if flow.is_paused and not flow.is_terminal:
+    if flow.is_paused:
         return "paused"
     if flow.is_undone:
         if not flow.is_over:

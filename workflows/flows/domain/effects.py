@@ -247,7 +247,7 @@ _FOLLOWING: dict[type, Callable[[Flow, Any], Effect | None]] = {
 
 
 def _of_state(flow: Flow, world: World) -> Iterator[Effect]:
-    if flow.is_paused and not flow.is_terminal:
+    if flow.is_paused:
         return
     held = [] if flow.is_terminal else list(_held(flow))
     # A decision stopped at its limit of items, or of scripts that are run in place.

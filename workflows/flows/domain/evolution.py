@@ -106,11 +106,11 @@ def _flow_started(copy: WorkingCopy, event: happened.FlowStarted) -> None:
 
 
 def _flow_completed(copy: WorkingCopy, event: happened.FlowCompleted) -> None:
-    copy.change(status=FlowStatus.COMPLETED, completed_at=event.at)
+    copy.change(status=FlowStatus.COMPLETED, completed_at=event.at, is_paused=False)
 
 
 def _flow_failed(copy: WorkingCopy, event: happened.FlowFailed) -> None:
-    copy.change(status=FlowStatus.FAILED, completed_at=event.at, error=event.error)
+    copy.change(status=FlowStatus.FAILED, completed_at=event.at, error=event.error, is_paused=False)
 
 
 def _flow_deactivated(copy: WorkingCopy, event: happened.FlowDeactivated) -> None:

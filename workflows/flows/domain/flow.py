@@ -183,6 +183,7 @@ class Flow:
     last_updated: datetime | None = None
     error: str = ""
     is_paused: bool = False
+    """Whether somebody has to resume it. The outcome, which may come meanwhile, ends that."""
     is_cancelled: bool = False
     compensates: bool = False
     """Whether to compensate, as the cancellation said."""

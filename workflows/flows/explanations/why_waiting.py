@@ -66,7 +66,7 @@ def waiting(flow: Flow) -> Waiting | None:
     if flow.is_over:
         return None
     rows = work.jobs().filter(subject=_subject(flow), status__in=_ON_THE_LIST)
-    if flow.is_paused and not flow.is_terminal:
+    if flow.is_paused:
         rows = rows.exclude(kind__in=_HELD_BY_A_PAUSE)
     due = rows.order_by("due_at").values_list("due_at", flat=True).first()
     asked = (one.expires_at for one in selectors.requests_of(flow) if one.status == PENDING)
@@ -76,7 +76,7 @@ def waiting(flow: Flow) -> Waiting | None:
 
 
 def _sentence(flow: Flow) -> str:
-    if flow.is_paused and not flow.is_terminal:
+    if flow.is_paused:
         return f"It is paused{_since_when(flow)}; somebody has to resume it."
     at_work = [
         (step_id, item)

@@ -1,5 +1,6 @@
 """What a flow does when things go on: retries, deadlines, undoing, operators."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.support.flow_bench import (
     step,
 )
 from workflows.flows.domain import commands as asked
+from workflows.flows.domain import snapshot
 from workflows.flows.domain.decide import FlowSettled, NothingToRetry, StepSettled
 from workflows.flows.domain.flow import FlowStatus, StepStatus
 
@@ -256,6 +258,20 @@ class TestOperators:
         assert bench.status("two") == StepStatus.PENDING
 
         assert bench.do(asked.ResumeFlow()) == ["flow_resumed", "step_started", "work_started"]
+
+    @pytest.mark.parametrize("ends", [FlowBench.succeed, FlowBench.fail])
+    def test_an_outcome_ends_a_pause(self, ends: Callable[[FlowBench, str], Any]) -> None:
+        bench = FlowBench(step("one"))
+        bench.start("one")
+        bench.do(asked.PauseFlow(reason="look first"))
+        paused = snapshot.dump(bench.flow)
+
+        assert ends(bench, "one")[-1] == "flow_deactivated"
+
+        assert not bench.flow.is_paused
+        assert snapshot.load(paused).is_paused
+        of_an_earlier_revision = {**snapshot.dump(bench.flow), "paused": True}
+        assert not snapshot.load(of_an_earlier_revision).is_paused
 
     def test_cancelling_ends_the_flow_when_what_is_under_way_has_ended(self) -> None:
         bench = FlowBench(step("work"))
