@@ -29,7 +29,7 @@ from ledger import recording
 from ledger.access import authority, credentials
 from ledger.disclosure import disclosing
 from workflows.flows.domain import digits
-from workflows.flows.domain.errors import PlanCircular, StepInvalid
+from workflows.flows.domain.errors import ChildGoalsUnknown, GoalsUnknown, PlanCircular, StepInvalid
 from workflows.flows.domain.work_items import TooManyItems
 
 View = Callable[..., HttpResponse]
@@ -195,5 +195,7 @@ def _status(refusal: DomainError) -> int:
 def _message(refusal: DomainError) -> str:
     if isinstance(refusal, StepInvalid):
         return f"invalid step\n{refusal}"
+    if isinstance(refusal, ChildGoalsUnknown):
+        return str(GoalsUnknown(refusal.asked))
     blamed = _TROUBLE.get(type(refusal))
     return f"{blamed}: {refusal}" if blamed else str(refusal)

@@ -59,6 +59,20 @@ class GoalsUnknown(NotFound):
         super().__init__(f"step not found: [{' '.join(goals)}]", goals=list(goals))
 
 
+class ChildGoalsUnknown(GoalsUnknown):
+    """A goal of a child flow is not in the catalog. `asked` are the goals of the request:
+    the original names those, so its clients are told so."""
+
+    code = "child_goals_not_found"
+    hint = "Register what is missing, or change the goals of the flow step."
+
+    def __init__(self, step_id: str, missing: tuple[str, ...], *, asked: tuple[str, ...]) -> None:
+        super().__init__(asked)
+        self.asked = asked
+        self.args = (f"step {step_id} is a flow to reach {', '.join(missing)}: not registered",)
+        self.facts |= {"step_id": step_id, "missing": list(missing)}
+
+
 class PlanCircular(Rejected):
     code = "plan_circular"
     hint = "A flow step must not reach itself through the goals of its child flows."

@@ -9,7 +9,12 @@ from typing import Any
 
 from workflows.flows.domain import limits
 from workflows.flows.domain.catalog import Catalog
-from workflows.flows.domain.errors import FlowInvalid, GoalsUnknown, PlanCircular
+from workflows.flows.domain.errors import (
+    ChildGoalsUnknown,
+    FlowInvalid,
+    GoalsUnknown,
+    PlanCircular,
+)
 from workflows.flows.domain.gates import (
     Gate,
     Matches,
@@ -37,17 +42,14 @@ def make_plan(
     """Plan a flow. A preview also follows providers that lack inputs, to show which.
 
     :raises FlowInvalid: if there is no goal, or the plan is too large or too deep.
-    :raises GoalsUnknown: if a goal, or a goal of a child flow, is not in the catalog.
+    :raises GoalsUnknown: if a goal is not in the catalog.
+    :raises ChildGoalsUnknown: if a goal of a child flow is not.
     :raises PlanCircular: if a flow step contains itself.
     """
     if not goals:
         raise FlowInvalid("at least one goal step is required", pointer="/goals")
     planner = _Planner(catalog, tuple(goals), init, matches, is_preview=is_preview)
-    try:
-        return planner.plan(ancestors=frozenset() if with_children else None)
-    except GoalsUnknown as unknown:
-        # The original names the goals of the request, also when a child's goal is missing.
-        raise GoalsUnknown(tuple(goals)) from unknown
+    return planner.plan(ancestors=frozenset() if with_children else None)
 
 
 class _Planner:
@@ -64,6 +66,7 @@ class _Planner:
     ) -> None:
         self.catalog = catalog
         self.goals = goals
+        self.asked = goals
         self.init = {name: list(values) for name, values in init.items() if values}
         self.matches = matches
         self.is_preview = is_preview
@@ -246,11 +249,15 @@ class _Planner:
     def _child(self, step: Step, ancestors: frozenset[str]) -> Plan:
         """Return the plan of a flow step. Those with equal goals and inputs have the same one."""
         limits.check_levels(len(ancestors))
+        goals = step.flow_goals or ()
+        missing = tuple(goal for goal in goals if goal not in self.catalog.steps)
+        if missing:
+            raise ChildGoalsUnknown(step.id, missing, asked=self.asked)
         init = _guaranteed_inputs(step)
-        key = (step.flow_goals or (), frozenset(init))
+        key = (goals, frozenset(init))
         if key not in self.children:
             child = _Planner(self.catalog, key[0], init, self.matches, is_preview=self.is_preview)
-            child.children = self.children
+            child.children, child.asked = self.children, self.asked
             self.children[key] = child.plan(ancestors)
         return self.children[key]
 

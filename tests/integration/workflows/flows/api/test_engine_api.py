@@ -148,6 +148,14 @@ class TestPlans:
             {"error": "step not found: [nope zz]", "status": 404},
         )
 
+    def test_name_the_goals_of_the_request_when_one_of_a_child_flow_is_missing(self) -> None:
+        nest = {"id": "nest", "name": "nest", "type": "flow", "flow": {"goals": ["egg"]}}
+        ask("POST", "/engine/step", nest)
+
+        answered = ask("POST", "/engine/plan", {"goals": ["nest"]})
+
+        assert answered == (404, {"error": "step not found: [nest]", "status": 404})
+
     def test_say_what_is_required(self) -> None:
         ask("POST", "/engine/step", DOUBLE)
 

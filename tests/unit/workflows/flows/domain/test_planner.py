@@ -10,7 +10,12 @@ import pytest
 
 from workflows.flows.domain import plan as plans
 from workflows.flows.domain.catalog import Catalog, StepRegistered, evolve
-from workflows.flows.domain.errors import FlowInvalid, GoalsUnknown, PlanCircular
+from workflows.flows.domain.errors import (
+    ChildGoalsUnknown,
+    FlowInvalid,
+    GoalsUnknown,
+    PlanCircular,
+)
 from workflows.flows.domain.plan import Plan, plan_from_json
 from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step import Script, Step
@@ -153,6 +158,18 @@ class TestMakePlan:
     def test_names_all_goals_when_one_is_unknown(self) -> None:
         with pytest.raises(GoalsUnknown, match=r"step not found: \[pa zz\]"):
             plan(SAMPLE, ["pa", "zz"])
+
+    def test_names_the_step_whose_child_flow_has_an_unknown_goal(self) -> None:
+        catalog = catalog_of(
+            step("child", "made", "done"),
+            {"id": "b", "name": "b", "type": "flow", "flow": {"goals": ["child", "zz"]}},
+            {"id": "a", "name": "a", "type": "flow", "flow": {"goals": ["b"]}},
+        )
+
+        with pytest.raises(ChildGoalsUnknown, match="step b is a flow to reach zz") as refused:
+            plan(catalog, ["a"])
+
+        assert refused.value.facts == {"goals": ["a"], "step_id": "b", "missing": ["zz"]}
 
     def test_needs_a_goal(self) -> None:
         with pytest.raises(FlowInvalid, match="at least one goal step is required"):
