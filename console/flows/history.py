@@ -10,8 +10,10 @@ from console.flows.waterfall import lasting
 from events.domain.envelope import Envelope
 from events.domain.principal import PrincipalKind
 from events.domain.texts import shortened
+from ledger.access import people
 from ledger.disclosure import free_texts
 from ledger.privacy import remarks
+from workflows.flows.explanations.why_waiting import in_one_line
 
 SAYS_CHARS_MAX = 160
 
@@ -37,9 +39,14 @@ _TONES = {
 }
 
 
+_ASKED_FOR = frozenset({"flow_started", "flow_resumed"})
+"""Those whose data name no entry."""
+_SOMEBODY = frozenset({PrincipalKind.USER, PrincipalKind.API_KEY, PrincipalKind.AGENT})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One event. `by` names who it was, where that was not the engine itself."""
+    """One event. `by` names who acted, of an event that says what somebody asked for."""
 
     sequence: int
     event_id: str
@@ -65,6 +72,8 @@ def lines(
     """Return the rows, the newest first; `at` is the event after which the flow is shown."""
     events = list(events)
     words = remarks.words_at(one.data["entry_id"] for one in events if "entry_id" in one.data)
+    actors = {one.event_id: str(one.principal) for one in events if _is_of_somebody(one)}
+    names = people.names_of(actors.values()) if actors else {}
     found = [
         Line(
             sequence=one.sequence or 0,
@@ -75,7 +84,7 @@ def lines(
             tone=_TONES.get(one.name, "mute"),
             at=one.emitted_at,
             after=lasting(max(one.emitted_at - start, timedelta())),
-            by=_by(one),
+            by=names.get(actors.get(one.event_id, ""), ""),
             is_later=at is not None and (one.sequence or 0) > at,
             is_picked=one.sequence == event if event else bool(step_id) and _is_of(one, step_id),
         )
@@ -102,17 +111,18 @@ def _is_of(event: Envelope, step_id: str) -> bool:
     return event.data.get("step_id") == step_id
 
 
-def _by(event: Envelope) -> str:
-    is_person = event.principal.kind in {PrincipalKind.USER, PrincipalKind.API_KEY}
-    return str(event.principal) if is_person and event.name.startswith("flow_") else ""
+def _is_of_somebody(event: Envelope) -> bool:
+    """Return whether an event says what a person or an agent asked for, not what followed."""
+    is_asked_for = event.name in _ASKED_FOR or "entry_id" in event.data
+    return is_asked_for and event.principal.kind in _SOMEBODY
 
 
 def _error(data: Mapping[str, Any]) -> str:
-    return str(data.get("error", ""))
+    return in_one_line(str(data.get("error", "")))
 
 
 def _retry(data: Mapping[str, Any]) -> str:
-    return f"try {data['retry_count'] + 1} to come: {data['error']}"
+    return f"try {data['retry_count'] + 1} to come: {_error(data)}"
 
 
 def _items(data: Mapping[str, Any]) -> str:

@@ -57,6 +57,18 @@ class TestActions:
         )
         assert "Ordered twice" in page_of(client, f"/flows/{trip}")
 
+    def test_are_listed_with_the_name_of_who_acted(self, visitor: Visitor, trip: str) -> None:
+        client = visitor(*OPERATORS, name="olga")
+        client.post(f"/flows/{trip}/pause", {"reason": "the till"})
+        client.post(f"/flows/{trip}/resume", {"reason": "the till is back"})
+        client.post(f"/flows/{trip}/steps/pay/skip", {"reason": "paid in cash"})
+
+        events = part(page_of(client, f"/flows/{trip}"), "events")
+
+        assert "step_skipped paid in cash by olga pay" in events
+        assert "flow_resumed by olga" in events
+        assert "flow_paused the till by olga" in events
+
     def test_retry_does_not_wait_any_longer(self, visitor: Visitor, trip: str) -> None:
         [token] = flow(trip).executions["pay"].order
 
