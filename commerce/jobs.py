@@ -30,9 +30,8 @@ from events import bus
 from events.domain.envelope import Envelope
 from ledger.erasing.erasure import SubjectOnHold
 from ledger.services import erasures
-from workflows.work.domain.claim import Claim
+from workflows.work.domain.claim import AttemptTimedOut, Claim
 from workflows.work.domain.retry import RetryPolicy
-from workflows.work.heartbeat import AttemptTimedOut
 from workflows.work.registry import job
 
 SWEEP_MAX = 500

@@ -31,9 +31,8 @@ from ledger import recording
 from ledger.domain.action import Kind, Proof
 from workflows.work import queue
 from workflows.work import selectors as jobs
-from workflows.work.domain.claim import Claim, WorkRef
+from workflows.work.domain.claim import AttemptTimedOut, Claim, WorkRef
 from workflows.work.domain.life import State
-from workflows.work.heartbeat import AttemptTimedOut
 
 logger = logging.getLogger(__name__)
 

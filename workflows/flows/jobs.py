@@ -33,7 +33,7 @@ from workflows.flows.steps import (
 )
 from workflows.flows.steps.invocation import Done, Failed, NotCompleted, Result
 from workflows.work import queue
-from workflows.work.domain.claim import Claim, Snooze
+from workflows.work.domain.claim import AttemptTimedOut, Claim, Snooze
 from workflows.work.domain.retry import RetryPolicy
 from workflows.work.registry import job
 
@@ -160,14 +160,18 @@ def _run_function(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> Resul
             # Nobody has begun it, and nobody may ever have the function: the flow is to end.
             return Failed(NO_LONGER_AWAITED)
         raise Snooze(_CALLABLE_ELSEWHERE_S) from unknown
-    return _outcome_of(function, invocation_inputs(flow, step, item), flow, step)
+    return _outcome_of(claim, function, invocation_inputs(flow, step, item), flow, step)
 
 
 _CALLABLE_ELSEWHERE_S = 5.0
 
 
 def _outcome_of(
-    function: callables.StepFunction, inputs: Mapping[str, Any], flow: Flow, step: Step
+    claim: Claim,
+    function: callables.StepFunction,
+    inputs: Mapping[str, Any],
+    flow: Flow,
+    step: Step,
 ) -> Result:
     """Call a function of a step, which acts as the flow, and say how it went."""
     try:
@@ -179,6 +183,9 @@ def _outcome_of(
         return NotCompleted(f"work not completed\n{error}")
     except Exception as error:  # noqa: BLE001 (an edge: a step may raise whatever it likes)
         return Failed(f"{type(error).__name__}: {error}")
+    if claim.watch.overdue:
+        # It caught being interrupted, and went on.
+        return Failed(f"{AttemptTimedOut.__name__}: {AttemptTimedOut()}")
     if outputs is not None and not isinstance(outputs, Mapping):
         return Failed(f"the function gave no mapping of outputs, but {type(outputs).__name__}")
     return Done(dict(outputs) if outputs is not None else None)
@@ -254,11 +261,11 @@ def compensate(claim: Claim) -> None:
     if step.type == StepType.FLOW:
         child_flows.undo(claim, flow, step, item)
         return
-    result = _undone(flow, step, item)
+    result = _undone(claim, flow, step, item)
     engine.handle(flow.id, _compensation_command(step, item, result), completes=claim)
 
 
-def _undone(flow: Flow, step: Step, item: WorkItem) -> Result:
+def _undone(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> Result:
     if step.type != StepType.PYTHON:
         return invocation.call_compensation(flow, step, item)
     try:
@@ -273,7 +280,7 @@ def _undone(flow: Flow, step: Step, item: WorkItem) -> Result:
     def undo(inputs: Mapping[str, Any]) -> None:
         function(inputs)  # What it gives means nothing.
 
-    return _outcome_of(undo, body, flow, step)
+    return _outcome_of(claim, undo, body, flow, step)
 
 
 def _compensation_command(step: Step, item: WorkItem, result: Result) -> asked.FlowCommand:

@@ -17,7 +17,7 @@ from typing import TypeVar
 from django.db import connection
 
 from workflows.work import conf, leases
-from workflows.work.domain.claim import Claim
+from workflows.work.domain.claim import AttemptTimedOut, Claim, ClaimLost, Snooze
 
 logger = logging.getLogger(__name__)
 
@@ -25,13 +25,6 @@ T = TypeVar("T")
 
 GRACE_S = 1.0
 """How long a handler that was interrupted has to get out before it is given up."""
-
-
-class AttemptTimedOut(Exception):
-    """Raised in a handler that has used up the time of its kind."""
-
-    def __init__(self) -> None:
-        super().__init__("The attempt took longer than its kind may.")
 
 
 def keep_leases(claims: Sequence[Claim]) -> AbstractContextManager[None]:
@@ -70,6 +63,8 @@ def interruptible() -> Iterator[None]:
 
 class _Thread(threading.local):
     is_interruptible = False
+    claim: Claim | None = None
+    """Whose handler has the time that is running."""
 
 
 _thread = _Thread()
@@ -80,6 +75,7 @@ def time_limit(
 ) -> AbstractContextManager[None]:
     """Raise AttemptTimedOut within the block after `seconds`.
 
+    A block that catches it ends with it all the same, whatever it returns or makes of it.
     What is not `interruptible`, and a handler that does not let itself be interrupted, is
     given up: `give_up(claim)` is called from another thread, once.
     """
@@ -99,17 +95,34 @@ class _TimeLimit(AbstractContextManager[None]):
         grace_s = GRACE_S if self._interrupts else 0
         _heartbeat.limit(self._claim, self._seconds + grace_s, self._give_up)
         if self._interrupts:
+            _thread.claim = self._claim
             signal.setitimer(signal.ITIMER_REAL, self._seconds)
 
-    def __exit__(self, *_why: object) -> None:
+    def __exit__(
+        self, _type: type[BaseException] | None, error: BaseException | None, _where: object
+    ) -> None:
         try:
             if self._interrupts:
                 signal.setitimer(signal.ITIMER_REAL, 0)
         finally:
+            _thread.claim = None
             _heartbeat.lift(self._claim)
+        watch = self._claim.watch
+        if watch.overdue and not watch.settled and _hides_a_timeout(error):
+            raise AttemptTimedOut from error
+
+
+def _hides_a_timeout(error: BaseException | None) -> bool:
+    """Return whether a block that was interrupted ended as if it had not been."""
+    if error is None:
+        return True
+    ends_by_itself = (AttemptTimedOut, ClaimLost, Snooze)
+    return isinstance(error, Exception) and not isinstance(error, ends_by_itself)
 
 
 def _ring(_signal: int, _frame: FrameType | None) -> None:
+    if _thread.claim is not None:
+        _thread.claim.watch.overdue = True
     raise AttemptTimedOut
 
 

@@ -17,7 +17,7 @@ from events import context, recorder, wire
 from events.domain.errors import Conflict, NotFound, Rejected
 from events.ids import new_id
 from workflows.work import documents, doorbell, leases, registry, statements
-from workflows.work.domain.claim import Claim, WorkRef
+from workflows.work.domain.claim import AttemptTimedOut, Claim, WorkRef
 from workflows.work.domain.life import NotPossible, State, Trigger
 from workflows.work.registry import JSON, WorkKind
 
@@ -224,9 +224,12 @@ def complete(claim: Claim, result: JSON = None) -> None:
     :raises CancelRequested: if it was cancelled meanwhile.
     :raises ClaimLost: if another attempt has taken over. Either way the caller's
         transaction must not commit: let the exception pass.
+    :raises AttemptTimedOut: if its time is up, and the handler went on all the same.
     :raises OutsideTransaction: if there is no transaction; that is a bug.
     """
     _in_transaction("complete")
+    if claim.watch.overdue:
+        raise AttemptTimedOut
     text = None if result is None else documents.dump(result)
     if not leases.complete_many([(claim, text)]):
         raise leases.why_lost(claim)

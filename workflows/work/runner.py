@@ -22,9 +22,14 @@ from events.domain.principal import Principal
 from events.failpoints import failpoint
 from workflows.work import conf, documents, heartbeat, leases, liveness, queues, registry
 from workflows.work.domain import ends, redaction
-from workflows.work.domain.claim import CancelRequested, Claim, ClaimLost, Snooze
+from workflows.work.domain.claim import (
+    AttemptTimedOut,
+    CancelRequested,
+    Claim,
+    ClaimLost,
+    Snooze,
+)
 from workflows.work.domain.ends import End, Failure, Outcome
-from workflows.work.heartbeat import AttemptTimedOut
 from workflows.work.registry import WorkKind
 
 logger = logging.getLogger(__name__)

@@ -52,6 +52,13 @@ class PermanentFailure(Exception):
     """Raised by a handler that knows that trying again cannot help: dead letter at once."""
 
 
+class AttemptTimedOut(Exception):
+    """Raised in a handler that has used up the time of its kind."""
+
+    def __init__(self) -> None:
+        super().__init__("The attempt took longer than its kind may.")
+
+
 class Snooze(Exception):
     """Raised by a handler that wants to be asked again later. Costs no budget."""
 
@@ -66,6 +73,8 @@ class Watch:
 
     cancel_requested: bool = False
     lost: bool = False
+    overdue: bool = False
+    """Its handler was interrupted, which it may not have let happen to it."""
     settled: bool = False
     """Completed by the handler itself, in a transaction that has committed."""
     goes_on: bool = False
@@ -107,6 +116,7 @@ class Claim:
 
         :raises CancelRequested: if somebody asked for this work to stop.
         :raises ClaimLost: if another attempt has taken over.
+        :raises AttemptTimedOut: if its time was up before, and that was caught and passed over.
         """
         if self.watch.settled:
             return
@@ -114,3 +124,5 @@ class Claim:
             raise CancelRequested(self.id, self.fence)
         if self.watch.lost:
             raise ClaimLost(self.id, self.fence)
+        if self.watch.overdue:
+            raise AttemptTimedOut

@@ -1,4 +1,5 @@
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +24,7 @@ from tests.integration.workflows.work.conftest import (
 )
 from tests.live import eventually
 from workflows.work import documents, heartbeat, leases, queue, registry, runner
-from workflows.work.domain.claim import Claim, WorkRef
+from workflows.work.domain.claim import Claim, PermanentFailure, WorkRef
 from workflows.work.domain.retry import RetryPolicy
 from workflows.work.registry import WorkKind
 
@@ -270,6 +271,43 @@ class TestTimeout:
         run(ref)
 
         assert (row(ref).status, row(ref).last_error_class) == ("retry", "AttemptTimedOut")
+        assert journal(ref) == [(1, 1, "timed_out")]
+
+    @pytest.mark.parametrize("becomes", [None, RuntimeError("late"), PermanentFailure("late")])
+    def test_counts_also_when_the_handler_catches_it(
+        self, becomes: Exception | None, enqueue: Enqueue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def swallow(_claim: Claim) -> str:
+            with suppress(Exception):
+                eventually(lambda: False)
+            if becomes is not None:
+                raise becomes
+            return "done"
+
+        monkeypatch.setattr(heartbeat, "GRACE_S", 60)
+        registry.register(WorkKind(name="lab.swallows", handler=swallow, timeout_s=0.1))
+        ref = enqueue("lab.swallows", {})
+        run(ref)
+        registry.forget("lab.swallows")
+
+        assert (row(ref).status, row(ref).last_error_class) == ("retry", "AttemptTimedOut")
+        assert journal(ref) == [(1, 1, "timed_out")]
+
+    def test_is_not_completed_by_a_handler_that_catches_it(
+        self, enqueue: Enqueue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def complete(claim: Claim) -> None:
+            with suppress(Exception):
+                eventually(lambda: False)
+            with transaction.atomic():
+                queue.complete(claim)
+
+        monkeypatch.setattr(heartbeat, "GRACE_S", 60)
+        registry.register(WorkKind(name="lab.swallows", handler=complete, timeout_s=0.1))
+        ref = enqueue("lab.swallows", {})
+        run(ref)
+        registry.forget("lab.swallows")
+
         assert journal(ref) == [(1, 1, "timed_out")]
 
     def test_gives_up_a_handler_that_cannot_be_interrupted(self, enqueue: Enqueue) -> None:

@@ -1,16 +1,20 @@
 """Python steps: what their functions act as, and what becomes of what they give."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from events import context
 from tests.integration.workflows.flows.conftest import flow, work_off
+from tests.live import eventually
 from workflows.flows import services
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import Remembered
 from workflows.flows.steps import callables
+from workflows.work import registry
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -78,6 +82,23 @@ def test_that_give_no_mapping_fail_and_are_not_called_again(
     assert flow("trip").error == (
         f"step do failed: the function gave no mapping of outputs, but {type(given).__name__}"
     )
+
+
+def test_that_run_too_long_fail_although_they_catch_being_interrupted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def hang(_inputs: Mapping[str, Any]) -> None:
+        with suppress(Exception):
+            eventually(lambda: False)
+
+    monkeypatch.setitem(callables._registered, DO, hang)
+    kind = replace(registry.get("flow.invoke"), timeout_s=0.1)
+    monkeypatch.setitem(registry._kinds, kind.name, kind)
+    register("do", callable=DO)
+    services.start_flow(flow_id="trip", goals=["do"], init={})
+    work_off()
+
+    assert flow("trip").error.startswith("step do failed: AttemptTimedOut: ")
 
 
 def test_whose_outputs_cannot_be_recorded_fail_and_are_not_remembered(
