@@ -11,6 +11,7 @@ class CommerceConfig(AppConfig):
             approval_policies,
             boundaries,
             capabilities,
+            checks,
             event_invariants,
             invariants,
             jobs,

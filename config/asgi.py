@@ -11,7 +11,7 @@ django.setup(set_prefix=False)
 
 # Not before the line above has set Django up.
 # The views too: what the first request loads would be searched ever after.
-from config import garbage_collection, mcp_server, sockets, urls  # noqa: E402, F401
+from config import garbage_collection, mcp_server, sockets, urls, worker_start  # noqa: E402, F401
 from config.web import handlers  # noqa: E402
 
 application = ProtocolTypeRouter(
@@ -22,4 +22,5 @@ application = ProtocolTypeRouter(
     }
 )
 
+worker_start.demand_sound_settings()
 garbage_collection.freeze()

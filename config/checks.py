@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Tags, register
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Connection
 
 from config import roles
 from events.fanout import limits
@@ -29,6 +31,29 @@ def check_roles(**_: Any) -> list[CheckMessage]:
             id="platform.W001",
         )
     ]
+
+
+@register()
+def check_broker(**_: Any) -> list[CheckMessage]:
+    """Find a broker that Celery has no way to. Its URL may hold a password: it is not repeated."""
+    hint = "Say redis://, rediss:// or amqp://, or install what Celery needs for the other."
+    why = _why_no_way_to(str(settings.CELERY_BROKER_URL))
+    if not why:
+        return []
+    says = f"CELERY_BROKER_URL names no broker that Celery can use here: {why}."
+    return [checks.Error(says, hint=hint, id="platform.E002")]
+
+
+def _why_no_way_to(url: str) -> str:
+    if "://" not in url:
+        return "it is no URL"
+    try:
+        _ = Connection(url).transport  # Loads the library; connects to nothing.
+    except ValueError:
+        return "it cannot be read"  # What the error says may be the password.
+    except Exception as error:  # noqa: BLE001 (an edge: what is not installed fails in many ways)
+        return str(error)
+    return ""
 
 
 @register()

@@ -59,7 +59,9 @@ MEANINGS = {
         "OPEN_ENGINE": "Serve `/engine` without a key; as `--open-engine`.",
     },
     "Flows": {
-        "DAYBOOK_RETRY_MAX": "Retries of a step that does not set its own number.",
+        "DAYBOOK_RETRY_MAX": (
+            "Retries of a step that does not set its own number; below 0: without end."
+        ),
         "DAYBOOK_RETRY_INITIAL_BACKOFF": "Milliseconds before the first retry of a step.",
         "DAYBOOK_RETRY_MAX_BACKOFF": "Milliseconds between retries of a step, at most.",
         "DAYBOOK_RETRY_BACKOFF_TYPE": "How that grows: fixed, linear or exponential.",
@@ -173,6 +175,9 @@ _KINDS = {
     "number": "number",
     "listing": "comma-separated",
     "secret": "secret",
+    "hosts": "comma-separated",
+    "label": "text",
+    "mailbox": "text",
     "url": "URL",
     "valkey": "secret",
 }

@@ -1,9 +1,10 @@
-"""Checks that a Celery worker makes before it takes any work."""
+"""Checks that a process makes before it takes any work: a Celery worker, a web server."""
 
 import sys
 from typing import Any
 
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connection
 
 
@@ -15,6 +16,15 @@ def check_settings(**_signal: Any) -> None:
     if errors := errors_of_settings():
         sys.stderr.write("".join(f"{error}\n" for error in errors))
         raise SystemExit(1)
+
+
+def demand_sound_settings() -> None:
+    """Return if Django's system checks find no error: for who is started without a command.
+
+    :raises ImproperlyConfigured: if they do.
+    """
+    if errors := errors_of_settings():
+        raise ImproperlyConfigured("\n".join(errors))
 
 
 def errors_of_settings() -> list[str]:

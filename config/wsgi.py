@@ -10,6 +10,7 @@ application = get_wsgi_application()
 
 # Not before the line above has set Django up.
 # The views too: what the first request loads would be searched ever after.
-from config import garbage_collection, urls  # noqa: E402, F401
+from config import garbage_collection, urls, worker_start  # noqa: E402, F401
 
+worker_start.demand_sound_settings()
 garbage_collection.freeze()

@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.core.exceptions import ImproperlyConfigured
+
 HITS: Counter[str] = Counter()
 """How often each point was passed, while any is armed."""
 
@@ -55,7 +57,13 @@ def failpoint(name: str) -> None:
 
 def _parse(text: str) -> dict[str, _Armed]:
     parts = [part.strip().split(":") for part in text.split(",") if part.strip()]
-    return {name: _parse_one(action, rest) for name, action, *rest in parts}
+    try:
+        return {name: _parse_one(action, rest) for name, action, *rest in parts}
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"FAILPOINTS is {text!r}; say name:action[:probability[:seed]], the action being kill, "
+            "stop, raise or sleep=SECONDS."
+        ) from error
 
 
 def _parse_one(action: str, rest: list[str]) -> _Armed:

@@ -14,7 +14,7 @@ from events import catalogue
 from ledger import capabilities, conf
 from ledger.access.grants import GrantsBackend
 from ledger.privacy import vault
-from ledger.sealing import witnesses
+from ledger.sealing import signing, witnesses
 
 _PERMISSIONS: Final = (
     "get_user_permissions",
@@ -51,6 +51,21 @@ def data_keys_are_keys(**_: Any) -> list[CheckMessage]:
     return []
 
 
+@register(Tags.security)
+def signing_keys_are_keys(**_: Any) -> list[CheckMessage]:
+    """Find keys that could sign no checkpoint."""
+    found: list[CheckMessage] = []
+    for read in (signing.current, signing.before):
+        try:
+            read()
+        except signing.SigningKeyMissing:
+            continue  # Somebody else seals.
+        except ImproperlyConfigured as error:
+            hint = "Make one with `openssl rand -base64 32`."
+            found.append(Error(str(error), hint=hint, id="ledger.E006"))
+    return found
+
+
 @register(Tags.security, deploy=True)
 def subjects_have_their_own_key(**_: Any) -> list[CheckMessage]:
     """Ask for a key that is not made of SECRET_KEY."""
@@ -71,7 +86,8 @@ def witnesses_can_be_reached(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             f"Nothing is sent to the witness {witnesses.shown(url)}: {fault}",
-            hint="Name file:///path, https://host/path or s3://bucket/prefix, without credentials.",
+            hint="LEDGER_WITNESSES are file:///path, https://host/path or s3://bucket/prefix,"
+            " without credentials.",
             id="ledger.E003",
         )
         for url in conf.witnesses()

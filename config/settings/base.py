@@ -16,7 +16,7 @@ FILES = checkout.FILES
 DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.secret("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.listing("SECRET_KEY_FALLBACKS")
-ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
 # Encrypted unless somebody says otherwise, as `up` does: it serves its own machine only.
 HTTPS = env.flag("HTTPS", default=True)
@@ -79,6 +79,7 @@ TEMPLATES = [
 DATABASE_URL = env.secret("DATABASE_URL")
 # The role that owns the tables and migrates. The product itself runs with fewer rights.
 DATABASE_OWNER_URL = env.secret("DATABASE_OWNER_URL", DATABASE_URL)
+env.database(DATABASE_OWNER_URL, name="DATABASE_OWNER_URL")  # Whoever migrates would find out.
 # For processes that serve ASGI: sockets are served by more threads than requests are. Nothing
 # pooled survives a fork, so Celery's workers keep one connection instead.
 DATABASE_POOL = env.flag("DATABASE_POOL", default=False)
@@ -92,10 +93,14 @@ DATABASES = {
         DATABASE_URL,
         pool=DATABASE_POOL_OPTIONS if DATABASE_POOL else None,
         session={
-            "statement_timeout": env.integer("DATABASE_STATEMENT_TIMEOUT_MS", 30_000, at_least=0),
-            "lock_timeout": env.integer("DATABASE_LOCK_TIMEOUT_MS", 5_000, at_least=0),
+            "statement_timeout": env.integer(
+                "DATABASE_STATEMENT_TIMEOUT_MS", 30_000, at_least=0, at_most=env.INT_MAX
+            ),
+            "lock_timeout": env.integer(
+                "DATABASE_LOCK_TIMEOUT_MS", 5_000, at_least=0, at_most=env.INT_MAX
+            ),
             "idle_in_transaction_session_timeout": env.integer(
-                "DATABASE_IDLE_TIMEOUT_MS", 10_000, at_least=0
+                "DATABASE_IDLE_TIMEOUT_MS", 10_000, at_least=0, at_most=env.INT_MAX
             ),
         },
     )
@@ -286,20 +291,22 @@ EVENTS_STRICT = env.flag("EVENTS_STRICT", default=DEBUG)
 BUS_SLOW_HANDLER_MS = env.integer("BUS_SLOW_HANDLER_MS", 100, at_least=0)
 
 # How long a silent worker keeps its work, and a bell may go unanswered; workflows/work/conf.py.
-WORK_LEASE_S = env.number("WORK_LEASE_S", 15)
-WORK_PATIENCE_S = env.number("WORK_PATIENCE_S", 1.5)
+WORK_LEASE_S = env.number("WORK_LEASE_S", 15, at_most=3600)
+WORK_PATIENCE_S = env.number("WORK_PATIENCE_S", 1.5, at_most=3600)
 # How long finished housekeeping is kept; workflows/work/retention.py.
-WORK_HOUSEKEEPING_DAYS = env.number("WORK_HOUSEKEEPING_DAYS", 30)
+WORK_HOUSEKEEPING_DAYS = env.number("WORK_HOUSEKEEPING_DAYS", 30, at_most=36_500)
 
 # How many messages are sent to one receiver at a time; workflows/webhooks/crowding.py.
-WEBHOOK_CALLS_PER_RECEIVER = env.integer("WEBHOOK_CALLS_PER_RECEIVER", 4, at_least=1)
+WEBHOOK_CALLS_PER_RECEIVER = env.integer(
+    "WEBHOOK_CALLS_PER_RECEIVER", 4, at_least=1, at_most=10_000
+)
 
 # What a live client may ask, and how long we wait for it: events/fanout/limits.py.
 EVENTS_LIVE = {
-    "queue_frames": env.integer("LIVE_QUEUE_FRAMES", 1_000),
-    "subscriptions": env.integer("LIVE_SUBSCRIPTIONS", 100),
-    "heartbeat_s": env.integer("LIVE_HEARTBEAT_S", 5),
-    "recheck_s": env.integer("LIVE_RECHECK_S", 30),
+    "queue_frames": env.integer("LIVE_QUEUE_FRAMES", 1_000, at_least=1),
+    "subscriptions": env.integer("LIVE_SUBSCRIPTIONS", 100, at_least=1),
+    "heartbeat_s": env.integer("LIVE_HEARTBEAT_S", 5, at_least=1),
+    "recheck_s": env.integer("LIVE_RECHECK_S", 30, at_least=1),
 }
 
 # The engine of flows without a key, for who tries it out on this machine.
@@ -347,11 +354,13 @@ LEDGER_WITNESS_TOKENS = [
     pair.strip() for pair in env.secret("LEDGER_WITNESS_TOKENS", "").split(",") if pair.strip()
 ]
 LEDGER_WITNESS_S3_URL = env.url("LEDGER_WITNESS_S3_URL")
-LEDGER_WITNESS_S3_REGION = env.text("LEDGER_WITNESS_S3_REGION", "us-east-1")
+LEDGER_WITNESS_S3_REGION = env.label("LEDGER_WITNESS_S3_REGION", "us-east-1")
 LEDGER_WITNESS_S3_ACCESS_KEY = env.secret("LEDGER_WITNESS_S3_ACCESS_KEY", "")
 LEDGER_WITNESS_S3_SECRET_KEY = env.secret("LEDGER_WITNESS_S3_SECRET_KEY", "")
 LEDGER_WITNESS_S3_SESSION_TOKEN = env.secret("LEDGER_WITNESS_S3_SESSION_TOKEN", "")
-LEDGER_WITNESS_S3_LOCK_DAYS = env.integer("LEDGER_WITNESS_S3_LOCK_DAYS", 0, at_least=0)
+LEDGER_WITNESS_S3_LOCK_DAYS = env.integer(
+    "LEDGER_WITNESS_S3_LOCK_DAYS", 0, at_least=0, at_most=36_500
+)
 
 # URLs of commerce's peers; `up` serves all three. Empty: there is none.
 COMMERCE_PAYMENT_URL = env.url("COMMERCE_PAYMENT_URL")
@@ -364,7 +373,7 @@ COMMERCE_CMS_URL = env.url("COMMERCE_CMS_URL")
 # Whether `migrate` installs the schedules of commerce: expire holds, poll settlements.
 COMMERCE_TIMETABLE = env.flag("COMMERCE_TIMETABLE", default=True)
 # The sender of mails about approvals; without it none are sent. Sent by Django's mail.
-APPROVAL_MAIL_FROM = env.text("APPROVAL_MAIL_FROM", "")
+APPROVAL_MAIL_FROM = env.mailbox("APPROVAL_MAIL_FROM")
 # Where people find the console, for links in mails.
 PUBLIC_URL = env.url("PUBLIC_URL").rstrip("/")
 # Whether `migrate` activates the default approval policies.
@@ -375,11 +384,11 @@ FLOWS_RETRY_MAX = env.integer("DAYBOOK_RETRY_MAX", 10)
 FLOWS_RETRY_INITIAL_BACKOFF_MS = env.integer("DAYBOOK_RETRY_INITIAL_BACKOFF", 1_000)
 FLOWS_RETRY_MAX_BACKOFF_MS = env.integer("DAYBOOK_RETRY_MAX_BACKOFF", 60_000)
 FLOWS_RETRY_BACKOFF_TYPE = env.text("DAYBOOK_RETRY_BACKOFF_TYPE", "exponential")
-FLOWS_STEP_TIMEOUT_MS = env.integer("DAYBOOK_STEP_TIMEOUT", 30_000, at_least=1)
+FLOWS_STEP_TIMEOUT_MS = env.integer("DAYBOOK_STEP_TIMEOUT", 30_000, at_least=1, at_most=3_600_000)
 FLOWS_WEBHOOK_BASE_URL = env.url("DAYBOOK_WEBHOOK_BASE_URL", "http://localhost:8080")
 FLOWS_HEALTH_INTERVAL_S = env.integer("DAYBOOK_HEALTH_INTERVAL", 30, at_least=0)
 # How many starts on events may lead to each other before it is taken for a loop.
 FLOWS_START_CHAIN_MAX = env.integer("DAYBOOK_FLOW_START_CHAIN_MAX", 8)
 # How long the answers of memoizable steps are kept; workflows/flows/execution/memoization.py.
-FLOWS_REMEMBERED_DAYS = env.number("DAYBOOK_REMEMBERED_DAYS", 30)
+FLOWS_REMEMBERED_DAYS = env.number("DAYBOOK_REMEMBERED_DAYS", 30, at_most=36_500)
 FLOWS_NODE = env.text("DAYBOOK_NODE", "daybook-1")

@@ -7,7 +7,7 @@ from config.settings import env
 
 _SERVER = {
     "host": env.text("EMAIL_HOST", "localhost"),
-    "port": env.integer("EMAIL_PORT", 25, at_least=1),
+    "port": env.integer("EMAIL_PORT", 25, at_least=1, at_most=65_535),
     "username": env.text("EMAIL_HOST_USER", ""),
     "password": env.secret("EMAIL_HOST_PASSWORD", ""),
     "use_tls": env.flag("EMAIL_USE_TLS", default=False),

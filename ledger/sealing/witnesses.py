@@ -75,6 +75,8 @@ def fault_of(url: str) -> str:
         "Its URL carries a query or a fragment, where tokens are.": "?" in url or "#" in url,
         f"Its URL is longer than {URL_CHARS_MAX} characters.": len(url) > URL_CHARS_MAX,
         "Its URL names no host.": not has_host and parts.scheme != "file",
+        "Its folder is on this machine: file:///path.": parts.scheme == "file"
+        and parts.netloc not in {"", "localhost"},
     }
     return next((fault for fault, is_so in faults.items() if is_so), "")
 

@@ -10,6 +10,8 @@ from django.core.signals import setting_changed
 from workflows.flows.domain.step import WorkConfig
 from workflows.flows.domain.validation import BACKOFF_TYPES
 
+NODE_CHARS_MAX = 200
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowSettings:
@@ -47,6 +49,12 @@ def current() -> FlowSettings:
         raise ImproperlyConfigured("DAYBOOK_FLOW_START_CHAIN_MAX must be at least 1.")
     if not settings.FLOWS_REMEMBERED_DAYS > 0:
         raise ImproperlyConfigured("DAYBOOK_REMEMBERED_DAYS must be above zero.")
+    if not settings.FLOWS_WEBHOOK_BASE_URL:
+        raise ImproperlyConfigured("DAYBOOK_WEBHOOK_BASE_URL is empty; say http://… or https://….")
+    if not (0 < len(settings.FLOWS_NODE) <= NODE_CHARS_MAX and settings.FLOWS_NODE.isprintable()):
+        raise ImproperlyConfigured(
+            f"DAYBOOK_NODE must be a name of 1 to {NODE_CHARS_MAX} printable characters."
+        )
     return FlowSettings(
         retry=retry,
         step_timeout_ms=settings.FLOWS_STEP_TIMEOUT_MS,

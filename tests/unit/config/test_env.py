@@ -83,7 +83,7 @@ class TestAddresses:
 
         assert env.url("PUBLIC_URL") == right
 
-    @pytest.mark.parametrize("wrong", ["http://:hush@cache", "hush", ""])
+    @pytest.mark.parametrize("wrong", ["http://:hush@cache", "hush"])
     def test_of_valkey_are_refused_and_not_repeated(
         self, wrong: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
