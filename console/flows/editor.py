@@ -249,7 +249,10 @@ def _fields(*, is_new: bool) -> dict[str, forms.Field]:
         "http.compensate": _url("Compensation URL", "Called to undo what succeeded."),
         "http.health_check": _url("Health check URL"),
         "http.effect": _choice("Effect of a second call", Effect, blank="idempotent"),
-        "http.verify": _url("Verification URL", "For verify: asked before a second call."),
+        "http.verify": _url(
+            "Verification URL",
+            "For verify: asked before a second call; 404 says that the first had no effect.",
+        ),
         "http.callback_timeout": _whole("Callback timeout", "Milliseconds; for async."),
         "script.language": _choice("Language", LANGUAGES[:3]),
         "script.script": _area("Script", rows=8),

@@ -131,7 +131,7 @@ def _called(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> Result:
         return Failed("outcome unknown: the step may take effect at most once")
     if is_repeat and step.http.effect == Effect.VERIFY:
         known = invocation.verify_step(flow, step, item)
-        if not isinstance(known, Failed):
+        if known is not None:
             return known
     return invocation.call_step(flow, step, item)
 
@@ -180,7 +180,7 @@ def _outcome_of(
     except _OUR_TROUBLE:
         raise
     except (callables.TryAgain, Unavailable) as error:
-        return NotCompleted(f"work not completed\n{error}")
+        return NotCompleted.because(str(error))
     except Exception as error:  # noqa: BLE001 (an edge: a step may raise whatever it likes)
         return Failed(f"{type(error).__name__}: {error}")
     if claim.watch.overdue:
@@ -217,7 +217,7 @@ def callback_timeout(claim: Claim) -> None:
     """Stop waiting for a callback: the attempt did not work out."""
     flow, step, item = _item(claim)
     if item.status == WorkStatus.ACTIVE:
-        late = NotCompleted("work not completed\nno callback in time")
+        late = NotCompleted.because("no callback in time")
         _settle(claim, flow, step, item, late)
 
 

@@ -111,6 +111,13 @@ def _check_placeholders(step: Step, http: Http) -> None:
     for name in _PLACEHOLDER.findall(http.endpoint):
         if name not in required:
             raise StepInvalid(f'URL contains unknown parameter: "{name}"', pointer="/http/endpoint")
+    consts = {name for name, spec in step.attributes.items() if spec and spec.role == Role.CONST}
+    for name in _PLACEHOLDER.findall(http.verify):
+        # What may be missing would leave nothing to look up by.
+        if name not in required | consts:
+            raise StepInvalid(
+                f'verify URL contains unknown parameter: "{name}"', pointer="/http/verify"
+            )
     known = {
         spec.inner_name(name)
         for name, spec in step.attributes.items()

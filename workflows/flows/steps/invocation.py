@@ -41,9 +41,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It failed, and would again."""
+    """It failed, and would again. `status` is what the peer answered, if it did."""
 
     error: str
+    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,13 @@ class NotCompleted:
 
     error: str
 
+    @classmethod
+    def because(cls, reason: str) -> "NotCompleted":
+        """Return this, in Argyll's words."""
+        return cls(f"{_NOT_COMPLETED}{reason}")
+
+
+_NOT_COMPLETED = "work not completed\n"
 
 Result = Done | Failed | NotCompleted
 
@@ -74,17 +82,24 @@ def call_step(flow: Flow, step: Step, item: WorkItem) -> Result:
     return _exchange(flow, step, item, method=method, url=url, body=body)
 
 
-def verify_step(flow: Flow, step: Step, item: WorkItem) -> Result:
+def verify_step(flow: Flow, step: Step, item: WorkItem) -> Result | None:
     """Ask the peer whether an earlier call took effect, before it is repeated.
 
-    404 means that it did not; a 2xx body is its answer.
+    404 means that it did not, and gives None; a 2xx body is its answer. Anything else tells
+    nothing (ours): nobody may repeat the call on the strength of it.
     """
     assert step.http is not None, "only HTTP steps are verified"
     try:
         url = filled(step.http.verify, item_inputs(flow.executions[step.id], item))
     except ArgumentMissing as missing:
         return Failed(str(missing))
-    return _exchange(flow, step, item, method="GET", url=url, body=None)
+    result = _exchange(flow, step, item, method="GET", url=url, body=None)
+    if isinstance(result, Done):
+        return result
+    if isinstance(result, Failed) and result.status == HTTPStatus.NOT_FOUND:
+        return None
+    reason = result.error.removeprefix(_NOT_COMPLETED)
+    return NotCompleted.because(f"outcome unknown: the look-up of effect verify failed: {reason}")
 
 
 def call_compensation(flow: Flow, step: Step, item: WorkItem) -> Result:
@@ -144,7 +159,7 @@ def _exchange(
         return Failed(str(refusal))
     except EgressFailed as error:
         reason = "context deadline exceeded" if error.error_class == "timeout" else str(error)
-        return NotCompleted(f'work not completed\n{method.title()} "{url}": {reason}')
+        return NotCompleted.because(f'{method.title()} "{url}": {reason}')
     return _classified(answer)
 
 
@@ -176,8 +191,8 @@ def _classified(answer: Answer) -> Result:
     error = f"step returned HTTP error: status {answer.status}"
     error += f": {detail}" if detail else ""
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return NotCompleted(f"work not completed\n{error}")
-    return Failed(error)
+        return NotCompleted.because(error)
+    return Failed(error, status=answer.status)
 
 
 def _redirect(answer: Answer) -> str:

@@ -146,6 +146,41 @@ class TestHttpSteps:
         assert len(peer.calls("/charge")) == 1
         assert flow("trip").executions["charge"].outputs == {"paid": "yes"}
 
+    @pytest.mark.parametrize("answer", [(401, {}), (200, b"not JSON"), (500, {})])
+    def test_that_verify_do_not_repeat_what_the_look_up_does_not_tell(
+        self, peer: StepServer, answer: Answer
+    ) -> None:
+        peer.says["/charge"] = (503, {})
+        peer.says["/charges"] = answer
+        register(
+            "charge",
+            **http(peer, "/charge", effect="verify", verify=peer.url("/charges")),
+            work_config={"max_retries": 2},
+        )
+
+        start("trip", "charge")
+        for _ in range(4):
+            work_off()
+            later(seconds=10)
+
+        assert len(peer.calls("/charge")) == 1
+        assert len(peer.calls("/charges")) == 2
+        assert "outcome unknown: the look-up of effect verify failed" in flow("trip").error
+
+    def test_that_verify_repeat_what_did_not_take_effect(self, peer: StepServer) -> None:
+        tries: list[Answer] = [(200, {}), (503, {})]
+        peer.says["/charge"] = lambda _: tries.pop()
+        peer.says["/charges"] = (404, {})
+        register("charge", **http(peer, "/charge", effect="verify", verify=peer.url("/charges")))
+
+        start("trip", "charge")
+        work_off()
+        later(seconds=2)
+        work_off()
+
+        assert len(peer.calls("/charge")) == 2
+        assert flow("trip").status == FlowStatus.COMPLETED
+
 
 class TestCallbacks:
     def started(self, peer: StepServer, **extra: Any) -> str:

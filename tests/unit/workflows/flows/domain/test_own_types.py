@@ -100,6 +100,25 @@ def test_a_callback_is_awaited_for_a_year_at_most(timeout_ms: int) -> None:
         check("async", http={"endpoint": "http://peer.example/x", "callback_timeout": timeout_ms})
 
 
+@pytest.mark.parametrize("url", ["http://peer.example/{held}", "http://peer.example/{other}"])
+def test_a_look_up_goes_by_what_is_surely_there(url: str) -> None:
+    attributes = {
+        "key": {"role": "required"},
+        "shop": {"role": "const", "const": {"value": "7"}},
+        "other": {"role": "optional"},
+        "held": {"role": "output"},
+    }
+    http = {"endpoint": "http://peer.example/x", "effect": "verify"}
+    check(
+        "sync", attributes=attributes, http={**http, "verify": "http://peer.example/{key}/{shop}"}
+    )
+
+    with pytest.raises(StepInvalid, match="verify URL contains unknown parameter") as refusal:
+        check("sync", attributes=attributes, http={**http, "verify": url})
+
+    assert refusal.value.pointer == "/http/verify"
+
+
 def check(type_: str, **members: Any) -> None:
-    step = step_from_json({"id": "a", "name": "A", "type": type_, "attributes": {}, **members})
+    step = step_from_json({"attributes": {}, **members, "id": "a", "name": "A", "type": type_})
     validate(step, compile_script=compile_script)
