@@ -146,6 +146,8 @@ def begin(
             proof.says(says)
             with context.on_behalf_of(by) if by else nullcontext():
                 made = engine.handle_in_transaction(flow_id, command, start=new)
+            if made.state.is_over:
+                _demand_free(command, flow_id)
             if then is not None:
                 then(proof)
             return made.state
@@ -164,6 +166,16 @@ def found(flow_id: str) -> Flow:
     if flow is None:
         raise FlowUnknown(flow_id)
     return flow
+
+
+def _demand_free(command: asked.StartFlow, flow_id: str) -> None:
+    """Refuse a flow that is over at once if another one holds its concurrency key.
+
+    Of two that are active, the database refuses one.
+    """
+    key = str(command.options.get("concurrency_key") or "")
+    if key and (holder := selectors.active_flow_of(key)) and holder != flow_id:
+        raise FlowBusy(key, flow_id=holder)
 
 
 def _busy(error: IntegrityError, command: asked.StartFlow) -> Exception:

@@ -346,6 +346,19 @@ class TestStart:
         work_off()
         start("third", "hold", options={"concurrency_key": "seat 7"})
 
+    def test_a_flow_that_would_be_over_at_once_needs_the_key_too(self, peer: StepServer) -> None:
+        register("hold", **http(peer, "/hold"))
+        register("note", type="script", script={"language": "ale", "script": "{}"})
+        start("first", "hold", options={"concurrency_key": "seat 7"})
+
+        with pytest.raises(FlowBusy):
+            start("second", "note", options={"concurrency_key": "seat 7"})
+
+        assert not FlowSummary.objects.filter(flow_id="second").exists()
+        work_off()
+        start("second", "note", options={"concurrency_key": "seat 7"})
+        start("second", "note", options={"concurrency_key": "seat 7"})
+
 
 class TestOperators:
     def test_a_fork_keeps_what_came_before(self, peer: StepServer) -> None:
