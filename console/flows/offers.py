@@ -42,7 +42,7 @@ FLOW_ACTS = {
             label="Pause",
             capability="flow.pause",
             consequence="Nothing new starts until it is resumed. What is under way is still "
-            "recorded, and deadlines pass.",
+            "recorded, deadlines pass, and child flows go on.",
             done="Paused: nothing new starts.",
             form=ReasonForm,
             run=lambda flow_id, asked: services.pause_flow(flow_id=flow_id, reason=asked["reason"]),

@@ -124,7 +124,7 @@ class FlowViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[FlowSummary]):
     @extend_schema(request=ReasonIn, responses=FlowDetailOut, parameters=[FLOW_ID, IF_MATCH])
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
-        """Let nothing new of a flow start."""
+        """Let nothing new of a flow start. Its child flows go on."""
         return self._done(services.pause_flow, pk, **valid(ReasonIn, request.data))
 
     @extend_schema(

@@ -77,7 +77,7 @@ def waiting(flow: Flow) -> Waiting | None:
 
 def _sentence(flow: Flow) -> str:
     if flow.is_paused:
-        return f"It is paused{_since_when(flow)}; somebody has to resume it."
+        return f"It is paused{_since_when(flow)}; somebody has to resume it{_of_unpaused(flow)}."
     at_work = [
         (step_id, item)
         for step_id, execution in flow.executions.items()
@@ -99,6 +99,16 @@ def _sentence(flow: Flow) -> str:
 def _since_when(flow: Flow) -> str:
     paused = explore.picked(stream_of(flow.id), [_PAUSED], limit=1, latest_first=True)
     return f" since {_written(paused[0].emitted_at)}" if paused else ""
+
+
+def _of_unpaused(flow: Flow) -> str:
+    """Return what a child flow does meanwhile: no pause of its parent reaches it."""
+    for step in flow.plan.nesting:
+        for item in flow.executions[step.id].in_order():
+            child = _child_of(flow, step.id, item) if item.status is WorkStatus.ACTIVE else None
+            if child is not None:
+                return f"; the child flow of step {step.id} goes on{_of_child(child)}"
+    return ""
 
 
 def _open_items(flow: Flow, step_id: str, execution: Execution) -> Iterator[WorkItem]:

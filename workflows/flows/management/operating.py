@@ -103,7 +103,7 @@ def parsed_options(options: dict[str, Any]) -> dict[str, Any]:
 def add_parsers(actions: Any) -> None:
     """Add a parser for each of these actions."""
     for name, help_, has_step in (
-        ("pause", "let nothing new of a flow start", False),
+        ("pause", "let nothing new of a flow start; its child flows go on", False),
         ("resume", "resume a paused flow", False),
         ("cancel", "end a flow, and undo what it did or not", False),
         ("skip", "do without a step", True),

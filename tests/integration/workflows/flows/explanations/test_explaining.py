@@ -243,6 +243,18 @@ class TestWaiting:
         assert answer.json()["state"]["paused"]
         assert "paused" not in post(fetching, f"{FLOWS}/f1/resume").json()["state"]
 
+    def test_of_a_paused_flow_says_that_its_child_flow_goes_on(self, fetching: APIClient) -> None:
+        outer = {"id": "outer", "name": "Outer", "type": "flow", "flow": {"goals": ["fetch"]}}
+        post(fetching, STEPS, outer)
+        start(fetching, goal="outer")
+        work_off()
+        post(fetching, f"{FLOWS}/f1/pause", {"reason": "lunch"})
+
+        assert (
+            "somebody has to resume it; the child flow of step outer goes on: "
+            "step fetch is tried again at "
+        ) in _sentence(fetching)
+
     def test_of_a_paused_flow_has_no_wake_up_but_its_timers(self, fetching: APIClient) -> None:
         start(fetching, goal="fetch")
         work_off()
