@@ -130,7 +130,7 @@ def _asked_by(command: StartFlow, *, of: str) -> dict[str, Any]:
 
     With the plan it is bound to the steps as they are then.
     """
-    whole = [command.init, command.inherited, command.plan.stored]
+    whole = [command.init, command.inherited, command.plan.stored, *command.left_out]
     return {
         "goals": command.plan.goals,
         "names": sorted(command.init),

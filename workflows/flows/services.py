@@ -200,7 +200,8 @@ def start_child(
 
 
 def pause_flow(*, flow_id: str, reason: str, expected_version: Expected | None = None) -> Flow:
-    """Pause a flow: no step starts any more; results of running steps are still recorded.
+    """Pause a flow: none of its steps starts any more, and results are still recorded. Its child
+    flows go on: each is paused by itself.
 
     :raises FlowUnknown: if there is no such flow.
     :raises FlowSettled: if its outcome is known.
@@ -328,6 +329,7 @@ def fork_flow(
         labels=original.labels,
         options=options,
         inherited=fork.inherited,
+        left_out=fork.left_out,
         metadata={name: kept for name, kept in original.metadata.items() if name == starting.CHAIN},
     )
     action = actions.forking(

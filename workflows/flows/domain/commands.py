@@ -1,6 +1,6 @@
 """The commands of a flow. Time and all external answers come in a `World`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +9,8 @@ from workflows.flows.domain.plan import Plan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartFlow:
-    """`inherited` are outputs of completed steps that a fork keeps, by step."""
+    """`inherited` are outputs of completed steps that a fork keeps, by step; `left_out` are
+    steps that it leaves skipped."""
 
     plan: Plan
     init: Mapping[str, list[Any]]
@@ -17,6 +18,7 @@ class StartFlow:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     inherited: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    left_out: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,7 +75,7 @@ def decide(flow: Flow, command: asked.FlowCommand, world: World) -> Consequences
         if led is not None:
             return led
     decision = _handled(flow, command, world)
-    if type(command) is asked.StartFlow and not command.inherited:
+    if type(command) is asked.StartFlow and not (command.inherited or command.left_out):
         led = plain.started(decision.flow, decision.events, world)
         if led is not None:
             return led
@@ -117,6 +117,7 @@ def _start(decision: Decision, command: asked.StartFlow) -> None:
             options=command.options,
         ),
         inherited=command.inherited,
+        left_out=command.left_out,
     )
 
 

@@ -7,7 +7,7 @@ The one rule for skipped goals: a skipped goal is settled, the flow completes
 without its outputs; only when the gates pruned every goal has the flow failed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -20,11 +20,29 @@ from workflows.flows.domain.step_decisions import GATED_OUT, UNRECORDABLE, StepD
 from workflows.flows.domain.work_items import awaited_in_vain
 
 NOT_NEEDED = "outputs not needed"
+LEFT_OUT = "skipped before the fork"
 UNREACHABLE = "required input no longer available"
 
 
 class Decision(StepDecisions):
     """One decision about a whole flow."""
+
+    def begin(
+        self,
+        started: happened.FlowStarted,
+        *,
+        inherited: Mapping[str, Mapping[str, Any]],
+        left_out: Sequence[str] = (),
+    ) -> None:
+        """Start the flow; steps that a fork inherits are done with their earlier outputs, and
+        those that it leaves out are skipped."""
+        self._is_starting = True
+        self.raise_event(started)
+        self.look_at_all()
+        for step_id, outputs in inherited.items():
+            self.complete_step_with(self.flow.step(step_id), outputs)
+        for step_id in left_out:
+            self.skip_step(step_id, LEFT_OUT)
 
     def settle(self) -> None:
         """Apply all consequences, then close the flow if nothing is left to do."""

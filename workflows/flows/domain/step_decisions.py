@@ -91,16 +91,6 @@ class StepDecisions:
         self.looks_at_all = True
         self.fed.update(self.flow.executions)
 
-    def begin(
-        self, started: happened.FlowStarted, *, inherited: Mapping[str, Mapping[str, Any]]
-    ) -> None:
-        """Start the flow; steps that a fork inherits are done with their earlier outputs."""
-        self._is_starting = True
-        self.raise_event(started)
-        self.look_at_all()
-        for step_id, outputs in inherited.items():
-            self.complete_step_with(self.flow.step(step_id), outputs)
-
     # --- one item ---------------------------------------------------------------------
 
     def item(self, step_id: str, token: str) -> WorkItem | None:
