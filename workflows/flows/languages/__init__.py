@@ -26,7 +26,7 @@ _EVALUATE: dict[str, Callable[..., Any]] = {
 _HOLDS: dict[str, Callable[..., bool]] = {
     "ale": ale.holds,
     "lua": lua.holds,
-    "cel": lambda source, arguments, **limit: cel.evaluate(source, arguments, **limit) is True,
+    "cel": cel.holds,
     "jpath": lambda source, arguments, **limit: bool(jpath.find(source, dict(arguments), **limit)),
 }
 

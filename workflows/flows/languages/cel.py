@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.expressions.refusals import NoProgram, Unanswered
 from workflows.flows.domain.gates import ScriptFailed
+from workflows.flows.domain.shapes import kind_of
 from workflows.flows.domain.validation import ScriptBroken
 from workflows.flows.languages import allowance
 
@@ -51,6 +52,22 @@ def evaluate(
         raise ScriptFailed(f"cel execution error\n{error}") from error
     except RecursionError as error:
         raise ScriptFailed("cel execution error\nnested too deep") from error
+
+
+def holds(
+    source: str, arguments: Mapping[str, Any], *, seconds: float = allowance.CONDITION_SECONDS_MAX
+) -> bool:
+    """Return whether a condition is true.
+
+    :raises TookTooLong: as `evaluate` does.
+    :raises ScriptFailed: as `evaluate` does, and if it is neither true nor false: the language
+        knows of no value that counts as one of them.
+    """
+    found = evaluate(source, arguments, seconds=seconds)
+    if not isinstance(found, bool):
+        kind = "null" if found is None else kind_of(found)
+        raise ScriptFailed(f"cel execution error\na condition is a bool, and this gave {kind}")
+    return found
 
 
 def _plain(found: Any, depth: int) -> Any:  # noqa: PLR0911, PLR0912 (one branch per type)

@@ -122,6 +122,18 @@ class TestCel:
         assert str(failed.value) == f"cel execution error\n{reason}"
 
     @pytest.mark.parametrize(
+        ("text", "kind"),
+        [("order.total", "number"), ("'yes'", "string"), ("null", "null"), ("order", "object")],
+    )
+    def test_as_a_condition_says_yes_or_no(self, text: str, kind: str) -> None:
+        with pytest.raises(ScriptFailed) as failed:
+            LANGUAGES.holds(Script(language="cel", text=text), GIVEN)
+
+        assert str(failed.value) == (
+            f"cel execution error\na condition is a bool, and this gave {kind}"
+        )
+
+    @pytest.mark.parametrize(
         ("text", "reason"),
         [
             ("order.lines.map(1, 2)", "a macro names its variable first"),
