@@ -14,7 +14,7 @@ from events import store
 from events.domain.errors import Rejected
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.flow import Flow, WorkItem, WorkStatus
-from workflows.flows.domain.step import Step
+from workflows.flows.domain.step import HTTP_TYPES, Step
 from workflows.flows.execution import engine, memoization
 from workflows.flows.execution.aggregates import stream_of
 from workflows.flows.models import AwaitedCallback, Receipt
@@ -70,7 +70,8 @@ def receive(
 ) -> Receipt.Verdict:
     """Record a callback and, if it is the first one in time, its result.
 
-    :raises CallbackUnknown: if the flow, step or token is not one that waits for callbacks.
+    :raises CallbackUnknown: if the flow, step or token is not one that can be called back for:
+        the step is not called over HTTP, for example.
     """
     with transaction.atomic(durable=True):
         _waiting(flow_id, step_id, token)
@@ -93,7 +94,9 @@ def _waiting(flow_id: str, step_id: str, token: str) -> Flow:
     execution = flow.executions.get(step_id)
     if execution is None:
         raise CallbackUnknown("Step execution not found", flow_id=flow_id, step_id=step_id)
-    if token not in execution.items:
+    # Nobody but a peer that was called has a token to call back with. Whoever reads one in the
+    # flow must not decide an approval by it, nor end a wait, nor stand in for a child flow.
+    if token not in execution.items or flow.step(step_id).type not in HTTP_TYPES:
         raise CallbackUnknown("Work item not found for token", flow_id=flow_id, step_id=step_id)
     return flow
 

@@ -13,6 +13,8 @@ from django.utils import timezone
 
 from events import context, doctor, store
 from events.domain.principal import Principal, PrincipalKind
+from ledger import approval_policies as seeded
+from ledger.services import approval_policies
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.live import eventually
 from tests.support.step_server import Answer, Heard, StepServer
@@ -213,3 +215,28 @@ def test_the_doctor_leaves_alone_who_waits_until_a_timeout(peer: StepServer) -> 
 
     assert not flow("trip").is_over
     assert is_sound()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"type": "approval", "approval": {}},
+        {"type": "wait", "wait": {"for_ms": 60_000}},
+        {"type": "python", "python": {"callable": "not.here"}},
+        {"type": "flow", "flow": {"goals": ["nap"]}},
+    ],
+)
+def test_what_is_not_called_over_http_is_not_called_back_for(how: dict[str, Any]) -> None:
+    approval_policies.install_policies(every=seeded.POLICIES)
+    nap = {"id": "nap", "name": "nap", "type": "wait", "wait": {"for_ms": 60_000}}
+    for body in (nap, {"id": "do", "name": "do", **how}):
+        services.register_step(step=step_from_json({"attributes": {}, **body}))
+    services.start_flow(flow_id="trip", goals=["do"], init={})
+    work_off()
+    [token] = flow("trip").executions["do"].order
+    outcome = asked.SucceedWork(step_id="do", token=token, outputs={})
+
+    with pytest.raises(receipts.CallbackUnknown, match="Work item not found for token"):
+        receipts.receive(flow_id="trip", step_id="do", token=token, outcome=outcome, raw=b"{}")
+
+    assert flow("trip").executions["do"].status == "active"
