@@ -144,6 +144,16 @@ class TestDetail:
         assert "101 to 120 of 120" in part(beyond, "picked")
         assert "items:later" not in beyond
 
+    def test_says_why_no_step_had_to_run(self, visitor: Visitor) -> None:
+        absent = {"role": "required", "required": {"collect": "none"}}
+        ask = {"id": "ask", "name": "Ask", "type": "wait", "wait": {"for_ms": 60_000}}
+        services.register_step(step=step_from_json({**ask, "attributes": {"address": absent}}))
+        services.start_flow(flow_id="known", goals=["ask"], init={"address": ["here"]})
+
+        assert (
+            "Done: with what was given, no step had to run; ask runs only without address."
+        ) in part(page_of(visitor(*READERS), "/flows/known"), "head")
+
     def test_promises_no_try_that_a_pause_holds(self, visitor: Visitor, trip: str) -> None:
         services.pause_flow(flow_id=trip, reason="storm")
 
