@@ -192,7 +192,9 @@ def _ended(
         status=status,
         completed_at=event.at,
         error=why,
-        inputs=event.inputs or {},
+        # An ending that says nothing of them leaves what the step began with: whoever undoes
+        # its items needs it.
+        inputs=event.inputs or copy.flow.executions[event.step_id].inputs or {},
         unsatisfied=event.unsatisfied,
     )
 

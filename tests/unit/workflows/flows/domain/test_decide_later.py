@@ -302,6 +302,14 @@ class TestOperators:
         assert happened[-1] == "flow_deactivated"
         assert happened.count("work_failed") == 1
 
+    def test_what_a_skipped_step_still_did_is_undone_with_its_inputs(self) -> None:
+        bench = FlowBench(step("pay", http=UNDO, attributes={"card": requires()}), step("hold"))
+        bench.start("pay", "hold", card="a")
+        bench.do(asked.SkipStep(step_id="pay", reason="paid in cash"))
+
+        assert bench.succeed("pay", receipt=7) == ["work_succeeded", "comp_started"]
+        assert bench.execution("pay").inputs == {"card": "a"}
+
     def test_a_forced_step_hands_over(self) -> None:
         bench = FlowBench(
             step("one", attributes={"a": OUTPUT}), step("two", attributes={"a": requires()})
