@@ -14,7 +14,7 @@ from events.domain.times import rfc3339
 from ledger.access import authority
 from ledger.domain.money import written
 from workflows.egress import urls
-from workflows.work.models import Attempt
+from workflows.work.models import EveryAttempt
 
 register = template.Library()
 
@@ -144,7 +144,7 @@ def of(names: Mapping[str, str], key: str) -> str:
 
 
 @register.filter
-def took(attempt: Attempt) -> str:
+def took(attempt: EveryAttempt) -> str:
     """Return how long an attempt took: 84 ms, 2.5 s or 3 min."""
     seconds = (attempt.ended_at - attempt.started_at).total_seconds()
     if seconds < 1:

@@ -29,6 +29,9 @@ WITHIN_WHAT_IS_SEARCHED = {
     "ledger.Mutation.risk_facts",
     "ledger.Mutation.reversal_why",
     "ledger.Disclosure.old_reason_code",
+    # What is in the view is in work.Attempt.
+    "work.EveryAttempt.error",
+    "work.EveryAttempt.stack",
 }
 NAMES_NOBODY = {
     # Keys, seals and their errors.
@@ -41,6 +44,7 @@ NAMES_NOBODY = {
     "ledger.Delegation.resources",
     "work.Work.last_error_class",
     "work.Attempt.error_class",
+    "work.EveryAttempt.error_class",
     "work.Checkup.findings",
     "webhooks.Delivery.error_class",
     "webhooks.Attempt.error_class",

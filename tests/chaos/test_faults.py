@@ -81,7 +81,7 @@ def end_leases(daybook: Stack) -> None:
 def attempts_of(daybook: Stack, nonce: str) -> list[tuple[int, str]]:
     [(job_id, _, _)] = jobs_of(daybook, nonce)
     return daybook.sql(
-        "SELECT attempt, outcome FROM work_attempt WHERE work_id = %s ORDER BY id", job_id
+        "SELECT attempt, outcome FROM work_every_attempt WHERE work_id = %s ORDER BY id", job_id
     )
 
 

@@ -124,7 +124,7 @@ def deliver(client: httpx2.Client, url: str) -> str:
 def taken_by(stack: Stack, delivery: str) -> set[str]:
     """Return the parts whose workers took the work of a delivery, which has its id."""
     id_ = delivery.rstrip("/").rpartition("/")[2]
-    rows = stack.sql("SELECT worker FROM work_attempt WHERE work_id = %s", id_)
+    rows = stack.sql("SELECT worker FROM work_every_attempt WHERE work_id = %s", id_)
     return {worker.partition("@")[0] for (worker,) in rows}
 
 

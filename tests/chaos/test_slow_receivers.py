@@ -102,7 +102,9 @@ def test_hold_up_jobs_that_wait_in_their_queue(one_queue: Stack) -> None:
         eventually(lambda: settled(stack, set(integrator.acknowledged)))
 
     [job] = integrator.acknowledged.values()
-    [(began_at,)] = stack.sql("SELECT min(started_at) FROM work_attempt WHERE work_id = %s", job)
+    [(began_at,)] = stack.sql(
+        "SELECT min(started_at) FROM work_every_attempt WHERE work_id = %s", job
+    )
     assert began_at > asked_at
 
 

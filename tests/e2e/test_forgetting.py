@@ -39,8 +39,8 @@ def recorded_everywhere(client: httpx2.Client, person: Marked) -> tuple[str, str
 def how_it_went(stack: Stack, booking: str) -> list[str]:
     """Return how the attempts to send ended; by then they have written all that they write."""
     found = stack.sql(
-        "SELECT a.outcome FROM work_attempt a JOIN commerce_delivery d ON d.work_id = a.work_id"
-        " WHERE d.booking_id = %s",
+        "SELECT a.outcome FROM work_every_attempt a"
+        " JOIN commerce_delivery d ON d.work_id = a.work_id WHERE d.booking_id = %s",
         booking,
     )
     return [outcome for (outcome,) in found]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -15,20 +15,20 @@ from ledger import admin_access
 from ledger.access import authority
 from ledger.admin_access import BY_HAND, CapabilityAdmin
 from workflows.work import registry, selectors, services
-from workflows.work.models import Attempt, Checkup, Schedule, Slot, Work, Worker
+from workflows.work.models import Attempt, Checkup, EveryAttempt, Schedule, Slot, Work, Worker
 
 
-class AttemptInline(admin.TabularInline[Attempt, Work]):
-    model = Attempt
+class AttemptInline(admin.TabularInline[EveryAttempt, Work]):
+    model = EveryAttempt
     readonly_fields = selectors.ATTEMPT_FIELDS
     extra = 0
     can_delete = False
     ordering = ["id"]
     verbose_name_plural = f"The last {selectors.ATTEMPTS_SHOWN} attempts"
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[EveryAttempt]:
         match = request.resolver_match
-        latest = selectors.attempts_of(match.kwargs["object_id"]) if match else Attempt.objects
+        latest = selectors.attempts_of(match.kwargs["object_id"]) if match else EveryAttempt.objects
         shown = latest.order_by("-id").values("id")[: selectors.ATTEMPTS_SHOWN]
         return super().get_queryset(request).filter(id__in=shown)
 
@@ -70,6 +70,8 @@ class WorkAdmin(CapabilityAdmin[Work]):
     @admin.display(description="Every attempt")
     def every_attempt(self, job: Work) -> SafeString:
         """Lead to all of them: some jobs are tried without end."""
+        if job.has_succeeded_at_once:
+            return format_html("{}, below", job.attempt)
         address = reverse("admin:work_attempt_changelist", query={"work": str(job.pk)})
         return format_html('<a href="{}">{} so far</a>', address, job.attempt)
 
@@ -120,6 +122,13 @@ class AttemptAdmin(CapabilityAdmin[Attempt]):
     list_filter = ["outcome"]
     list_select_related = ["work"]
     ordering = ["-id"]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list, and say what is not in it."""
+        says = "What succeeded at once is on the page of its job only"
+        return super().changelist_view(request, {"subtitle": says, **(extra_context or {})})
 
 
 @admin.register(Schedule)

@@ -17,7 +17,7 @@ def work_ends_once() -> list[str]:
         f"""
         SELECT format('work %%s is %%s and has %%s successes', w.id, w.status, a.successes)
           FROM {_WORK} w, LATERAL (
-            SELECT count(*) AS successes FROM work_attempt
+            SELECT count(*) AS successes FROM work_every_attempt
              WHERE work_id = w.id AND outcome = 'done' OFFSET 0) a
          WHERE w.attempt > 0 AND a.successes <> (w.status = 'done')::int LIMIT %(limit)s
         """  # noqa: S608 (names of our own)
@@ -35,7 +35,7 @@ def attempts_increase() -> list[str]:
                       w.id, a.attempt, a.fence, a.before)
           FROM {_WORK} w, LATERAL (
             SELECT attempt, fence, lag(fence) OVER (ORDER BY attempt) AS before
-              FROM work_attempt WHERE work_id = w.id AND outcome <> 'stale' OFFSET 0) a
+              FROM work_every_attempt WHERE work_id = w.id AND outcome <> 'stale' OFFSET 0) a
          WHERE a.fence <= a.before LIMIT %(limit)s
         """  # noqa: S608 (names of our own)
     )
@@ -44,7 +44,7 @@ def attempts_increase() -> list[str]:
         SELECT format('work %%s is %%s, at attempt %%s, with %%s in the journal',
                       w.id, w.status, w.attempt, a.ended)
           FROM {_WORK} w, LATERAL (
-            SELECT count(*) AS ended FROM work_attempt
+            SELECT count(*) AS ended FROM work_every_attempt
              WHERE work_id = w.id AND outcome <> 'stale' OFFSET 0) a
          WHERE a.ended <> w.attempt - (w.status = 'leased')::int LIMIT %(limit)s
         """  # noqa: S608 (names of our own)
@@ -59,7 +59,7 @@ def fences_hold() -> list[str]:
         SELECT format('work %%s was completed with fence %%s, its last is %%s',
                       w.id, a.fence, w.fence)
           FROM {_WORK} w, LATERAL (
-            SELECT attempt, fence FROM work_attempt
+            SELECT attempt, fence FROM work_every_attempt
              WHERE work_id = w.id AND outcome = 'done' OFFSET 0) a
          WHERE w.fence <> a.fence OR w.attempt <> a.attempt LIMIT %(limit)s
         """  # noqa: S608 (names of our own)

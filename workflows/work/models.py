@@ -161,15 +161,15 @@ class Work(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.id} ({self.status})"
 
+    @property
+    def has_succeeded_at_once(self) -> bool:
+        """Whether it was claimed once, by who did it: then it has no other attempt."""
+        return self.status == State.DONE.value and self.fence == 1
 
-@append_only.model
-class Attempt(models.Model):
-    """How one claim ended. Append-only: written once, when it is over."""
 
-    id = models.BigAutoField(primary_key=True)
-    work = models.ForeignKey(
-        Work, on_delete=models.PROTECT, related_name="attempts", db_index=False
-    )
+class _End(models.Model):
+    """How one claim ended."""
+
     attempt = models.PositiveIntegerField()
     fence = models.PositiveIntegerField()
     worker = models.CharField(max_length=200)
@@ -179,6 +179,23 @@ class Attempt(models.Model):
     error_class = models.CharField(max_length=200, default="", blank=True)
     error = models.TextField(default="", blank=True)
     stack = models.TextField(default="", blank=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"attempt {self.attempt} of {self.work_id} ({self.outcome})"  # type: ignore[attr-defined]
+
+
+@append_only.model
+class Attempt(_End):
+    """How one claim ended. Append-only: written once, when it is over.
+
+    What succeeded at its first claim has none: the row of its work says it. Read `EveryAttempt`.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    work = models.ForeignKey(Work, on_delete=models.PROTECT, related_name="ends", db_index=False)
 
     class Meta:
         db_table = "work_attempt"
@@ -192,8 +209,21 @@ class Attempt(models.Model):
         ]
         indexes = [models.Index(fields=["work", "id"], name="work_attempts_of_one")]
 
-    def __str__(self) -> str:
-        return f"attempt {self.attempt} of {self.work_id} ({self.outcome})"
+
+class EveryAttempt(_End):
+    """The attempts, wherever they are: a view, to be read for one piece of work at a time.
+
+    Ids grow as the attempts end. That of a success at the first claim is 0: it is the only one of
+    its work.
+    """
+
+    id = models.BigIntegerField(primary_key=True)
+    work = models.ForeignKey(Work, on_delete=models.DO_NOTHING, related_name="attempts")
+
+    class Meta:
+        managed = False
+        db_table = "work_every_attempt"
+        verbose_name = "attempt"
 
 
 class Schedule(models.Model):

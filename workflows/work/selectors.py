@@ -13,8 +13,8 @@ from workflows.work import conf, documents, registry
 from workflows.work.domain.claim import Claim
 from workflows.work.domain.life import DEAD_LETTERS, OPEN, WAITING, State
 from workflows.work.models import (
-    Attempt,
     Checkup,
+    EveryAttempt,
     StatementNow,
     Work,
     Worker,
@@ -100,15 +100,15 @@ def _kinds_done() -> set[str]:
         return {kind for (kind,) in cursor.fetchall()}
 
 
-def attempts_of(work_id: UUID) -> "QuerySet[Attempt]":
+def attempts_of(work_id: UUID) -> "QuerySet[EveryAttempt]":
     """What was tried of a piece of work. What is taken up again and again has no last attempt."""
-    # Index work_attempts_of_one.
-    return Attempt.objects.filter(work_id=work_id)
+    # Index work_attempts_of_one, and the primary key of work.
+    return EveryAttempt.objects.filter(work_id=work_id)
 
 
 def latest_attempts(
     work_id: UUID, *, before: int | None = None, limit: int = ATTEMPTS_SHOWN
-) -> list[Attempt]:
+) -> list[EveryAttempt]:
     """The last attempts (of those `before` one), in the order in which they ended."""
     attempts = attempts_of(work_id)
     if before is not None:

@@ -203,7 +203,7 @@ def nobody_is_at(daybook: Stack, subject: str) -> bool:
 def outcomes(daybook: Stack, subject: str) -> list[str]:
     """Return how the attempts at a piece of work ended."""
     rows = daybook.sql(
-        "SELECT outcome FROM work_attempt JOIN work ON work.id = work_id WHERE subject = %s"
+        "SELECT outcome FROM work_every_attempt JOIN work ON work.id = work_id WHERE subject = %s"
         " ORDER BY outcome",
         subject,
     )

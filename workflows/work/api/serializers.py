@@ -11,7 +11,7 @@ from ledger.bodies import Body, Moment
 from workflows.work import selectors
 from workflows.work.domain.retry import ATTEMPTS_MAX
 from workflows.work.domain.timing import Missed, Overlap
-from workflows.work.models import Attempt, Schedule, Work
+from workflows.work.models import EveryAttempt, Schedule, Work
 from workflows.work.queue import KEY_CHARS_MAX, SUBJECT_CHARS_MAX
 
 PRIORITY_MAX = 100
@@ -47,9 +47,9 @@ class JobIn(Body):
         return attrs
 
 
-class AttemptOut(serializers.ModelSerializer[Attempt]):
+class AttemptOut(serializers.ModelSerializer[EveryAttempt]):
     class Meta:
-        model = Attempt
+        model = EveryAttempt
         fields = [*selectors.ATTEMPT_FIELDS, "stack"]
         read_only_fields = fields
 

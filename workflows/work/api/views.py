@@ -26,7 +26,7 @@ from workflows.work.api.serializers import (
     ScheduleOut,
 )
 from workflows.work.domain.life import State
-from workflows.work.models import Attempt, Schedule, Work, WorkQuerySet
+from workflows.work.models import EveryAttempt, Schedule, Work, WorkQuerySet
 
 _CLOCKS_DIFFER = timedelta(hours=1)
 
@@ -126,15 +126,15 @@ class JobViewSet(viewsets.ReadOnlyModelViewSet[Work]):
         return Response(JobDetailOut(job).data, status=status, headers=headers)
 
 
-class AttemptViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Attempt]):
+class AttemptViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[EveryAttempt]):
     """What was tried of one job, the last first."""
 
     capabilities = {"list": "job.read"}
-    queryset = Attempt.objects.none()
+    queryset = EveryAttempt.objects.none()
     serializer_class = AttemptOut
     cursor_ordering = ("-id",)
 
-    def get_queryset(self) -> "QuerySet[Attempt]":
+    def get_queryset(self) -> "QuerySet[EveryAttempt]":
         job = get_object_or_404(selectors.jobs(), pk=self.kwargs["pk"])
         return selectors.attempts_of(job.pk)
 

@@ -146,6 +146,21 @@ class TestAdmin:
         assert f'href="{every}"' in page
         assert chief.get(every).context["cl"].result_count == 60
 
+    def test_shows_what_succeeded_at_once_on_its_page_only(
+        self, chief: Client, enqueue: Enqueue
+    ) -> None:
+        ref = enqueue()
+        runner.take([ref.id], worker="worker@test/quick")
+
+        page = chief.get(reverse("admin:work_work_change", args=[ref.id]))
+
+        [inline] = page.context["inline_admin_formsets"]
+        assert [form.instance.outcome for form in inline.formset.forms] == ["done"]
+        assert "1, below" in page.content.decode()
+        every = chief.get(reverse("admin:work_attempt_changelist"))
+        assert every.context["cl"].result_count == 0
+        assert "is on the page of its job only" in every.content.decode()
+
     def test_takes_letters_up_through_the_service(self, chief: Client, letter: WorkRef) -> None:
         assert act(chief, "retry", letter).status_code == 200
 

@@ -2,7 +2,7 @@ import base64
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -11,10 +11,11 @@ from events.domain import canonical
 from events.domain.principal import Principal, PrincipalKind
 from events.selectors import stream_events
 from tests.integration.workflows.work.conftest import Enqueue, journal, let_time_pass, row, take
-from workflows.work import documents, leases, queue, registry
+from workflows.work import documents, leases, queue, registry, selectors
 from workflows.work.domain.claim import CancelRequested, ClaimLost, WorkRef
 from workflows.work.domain.life import NotPossible, State
-from workflows.work.models import Work
+from workflows.work.migrations.schema.journal import WRITE_DOWN
+from workflows.work.models import Attempt, EveryAttempt, Work
 from workflows.work.queue import (
     Item,
     JobKeyConflict,
@@ -202,6 +203,30 @@ class TestComplete:
             queue.complete(fresh, "fresh")
         assert row(ref).result == '"fresh"'
         assert journal(ref) == [(1, 1, "crashed"), (2, 3, "done")]
+
+    def test_at_the_first_claim_is_on_record_in_the_work_alone(self, enqueue: Enqueue) -> None:
+        ref = enqueue()
+        with transaction.atomic():
+            queue.complete(take(ref, "quick"), None)
+
+        assert not Attempt.objects.exists()
+        [shown], work = selectors.latest_attempts(ref.id), row(ref)
+        assert (shown.attempt, shown.fence, shown.outcome, shown.worker) == (1, 1, "done", "quick")
+        assert (shown.started_at, shown.ended_at) == (work.claimed_at, work.finished_at)
+        assert (shown.error_class, shown.error, shown.stack) == ("", "", "")
+
+    def test_is_shown_once_where_a_release_before_wrote_it_down(self, enqueue: Enqueue) -> None:
+        ref, other = enqueue(), enqueue()
+        leases.complete_many([(take(ref), None), (take(other), None)])
+        shown = list(selectors.attempts_of(ref.id).values())
+
+        with connection.cursor() as cursor:
+            cursor.execute(WRITE_DOWN.partition(";")[0])
+
+        assert Attempt.objects.count() == EveryAttempt.objects.count() == 2
+        [written] = selectors.attempts_of(ref.id).values()
+        assert written["id"] > 0
+        assert [{**written, "id": 0}] == shown
 
     def test_refuses_what_was_cancelled_meanwhile(self, enqueue: Enqueue) -> None:
         claim = take(enqueue())

@@ -10,6 +10,8 @@ Asked for its status, a plan made for a small table looks for it among all that 
 the index of which is full of dead entries, and keeps that plan for the whole session.
 """
 
+from typing import Final
+
 from django.db import migrations
 
 HAND_OVER = """
@@ -135,3 +137,29 @@ RULES = [
     migrations.RunSQL(HAND_OVER, "DROP FUNCTION work_hand_over"),
     migrations.RunSQL(HAND_OVER_MANY, "DROP FUNCTION work_hand_over_many"),
 ]
+
+_UNLESS_KNOWN: Final = (
+    "    ON CONFLICT (kind, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING\n"
+)
+
+
+def as_before(function: str) -> str:
+    """Return a function so that it takes the place of another."""
+    return function.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
+
+
+def by_keys(function: str, wanted: str) -> str:
+    """Return a function that puts `wanted` on the list, and does so in two ways."""
+    head, _, rest = as_before(function).partition("  RETURN QUERY\n")
+    unless_known = rest.removesuffix("END $$\n")
+    assert _UNLESS_KNOWN in unless_known
+    anew = unless_known.replace(_UNLESS_KNOWN, "")
+    return f"""{head}
+  -- The name stands in the text at least where something has a key.
+  IF strpos({wanted}::text, '"idempotency_key"') > 0 THEN
+    RETURN QUERY
+{unless_known}  ELSE
+    RETURN QUERY
+{anew}  END IF;
+END $$
+"""

@@ -19,7 +19,7 @@ from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.execution import aggregates, engine
 from workflows.flows.steps import callables
 from workflows.work import leases, runner
-from workflows.work.models import Attempt, Work
+from workflows.work.models import Attempt, EveryAttempt, Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -137,7 +137,8 @@ class TestTheWorkerThatCompletedAStep:
         rows = Work.objects.filter(subject="flow/trip").order_by("id")
         assert [(row.leased_by, row.status, row.fence) for row in rows] == [("w", "done", 1)] * 3
         assert [row.rung_at is None for row in rows] == [False, True, True]
-        assert list(Attempt.objects.values_list("outcome", flat=True)) == ["done"] * 3
+        assert list(EveryAttempt.objects.values_list("outcome", flat=True)) == ["done"] * 3
+        assert not Attempt.objects.exists()
 
     def test_rings_for_what_is_ready_beside(self) -> None:
         for name in _NAMES[1:3]:
@@ -192,8 +193,11 @@ class TestNothingIsLostWhen:
         work_off()
 
         assert flow("trip").status == FlowStatus.COMPLETED
-        outcomes = Attempt.objects.filter(work=held).order_by("id").values_list("outcome", "worker")
+        outcomes = (
+            EveryAttempt.objects.filter(work=held).order_by("id").values_list("outcome", "worker")
+        )
         assert list(outcomes) == [("crashed", "dead"), ("done", "test")]
+        assert Attempt.objects.count() == 2
 
     def test_the_claim_was_taken_away_meanwhile(self, meanwhile: dict[str, Meanwhile]) -> None:
         def lose() -> None:
@@ -207,7 +211,7 @@ class TestNothingIsLostWhen:
 
         assert [event.name for event in selectors.stream_events(("flow", "trip"))] == before
         assert Work.objects.filter(subject="flow/trip").count() == 1
-        assert list(Attempt.objects.values_list("outcome", flat=True)) == ["stale"]
+        assert list(EveryAttempt.objects.values_list("outcome", flat=True)) == ["stale"]
 
     def test_another_process_changed_the_flow_meanwhile(
         self, meanwhile: dict[str, Meanwhile]

@@ -23,7 +23,7 @@ from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.execution import aggregates, engine
 from workflows.flows.steps import callables
 from workflows.work import runner
-from workflows.work.models import Attempt, Work
+from workflows.work.models import Attempt, EveryAttempt, Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -76,7 +76,18 @@ class TestFlowsThatAreReadyTogether:
 
         assert set(statuses().values()) == {"completed"}
         assert transactions_of("first") == 1
-        assert list(Attempt.objects.values_list("outcome", flat=True)) == ["done"] * 10
+        assert list(EveryAttempt.objects.values_list("outcome", flat=True)) == ["done"] * 10
+        assert not Attempt.objects.exists()
+
+    def test_write_down_the_success_of_what_was_claimed_before(self, flows: list[str]) -> None:
+        Work.objects.filter(subject="flow/trip3").update(attempt=1, fence=1)
+
+        with all_writing_at_once(flows):
+            pass
+
+        [written] = Attempt.objects.all()
+        assert (written.work.subject, written.attempt, written.fence) == ("flow/trip3", 2, 2)
+        assert written.outcome == "done"
 
     def test_record_what_they_would_record_alone(self, flows: list[str]) -> None:
         runner.take([Work.objects.get(subject="flow/trip0").id], worker="w")
@@ -235,7 +246,7 @@ class TestOneThatCannotBeWritten:
             Work.objects.filter(subject="flow/trip3").update(fence=7)
 
         assert statuses() == {**dict.fromkeys(FLOWS, "completed"), "trip3": "active"}
-        outcomes = Attempt.objects.filter(work__subject="flow/trip3").values_list("outcome")
+        outcomes = EveryAttempt.objects.filter(work__subject="flow/trip3").values_list("outcome")
         assert list(outcomes) == [("stale",)]
         assert "work_succeeded" not in [event.name for event in events_of("trip3")]
 
