@@ -17,10 +17,10 @@ from console.flows.editor import LANGUAGES
 from console.flows.start import AnyField, OptionsForm, field_for, is_given, specs_of
 from events.domain.errors import DomainError
 from events.domain.json_pointer import pointer_to
-from workflows.flows import services
 from workflows.flows.domain.errors import GoalsUnknown, InputsMissing
 from workflows.flows.domain.start import NAME_CHARS_MAX
 from workflows.flows.domain.step import Attribute, Script
+from workflows.flows.execution import engine, plans
 from workflows.flows.models import FlowStart
 from workflows.flows.triggers import starts
 from workflows.work.domain.timing import Missed, ScheduleInvalid
@@ -235,12 +235,12 @@ class DeclareForm(OptionsForm):
         }
         if goals:
             try:
-                plan = services.preview_plan(goals=goals, init={})
+                plan, missing = plans.ahead(engine.catalog(), goals, {})
             except DomainError as refusal:
                 self.goals_unknown = str(refusal)
             else:
                 specs = specs_of(plan)
-                for name in plan.required:
+                for name in missing:
                     yield name, specs.get(name)
                 for name, spec in specs.items():
                     if spec.is_input and not spec.is_required and name not in plan.attributes:

@@ -101,6 +101,28 @@ class TestCatalogue:
         assert marks_of(page)["step:hold"] == ["out"]
         assert "not needed: what it gives is there" in words(page, "steps")
 
+    def test_asks_for_nothing_that_an_optional_input_could_be_made_of(
+        self, visitor: Visitor
+    ) -> None:
+        register(
+            "guess",
+            trip={"role": "required", "type": "string"},
+            tip={"role": "output", "type": "number"},
+        )
+
+        plan = words(page_of(visitor(*STARTERS), "/flows/steps?goal=pay&given=seat"), "plan")
+
+        assert "Runs 1 step: pay Missing card" in plan
+        assert " trip " not in plan
+
+    def test_says_what_the_flow_of_a_flow_step_will_lack(self, visitor: Visitor) -> None:
+        nest = {"id": "nest", "name": "nest", "type": "flow", "flow": {"goals": ["hold"]}}
+        services.register_step(step=step_from_json(nest))
+
+        plan = words(page_of(visitor("step.read"), "/flows/steps?goal=nest"), "plan")
+
+        assert "Would fail nest: its flow lacks trip" in plan
+
     def test_leaves_out_goals_that_there_are_not(self, visitor: Visitor) -> None:
         page = page_of(visitor("step.read"), "/flows/steps?goal=gone&given=nothing")
 

@@ -54,6 +54,10 @@ class PlanOut(serializers.Serializer[Any]):
     unhealthy = serializers.ListField(
         child=serializers.CharField(), help_text="Steps of it that no worker may run now."
     )
+    child_lacks = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()),
+        help_text="What child flows require and their steps do not give them, by step: it fails.",
+    )
     approvals = serializers.ListField(
         child=serializers.CharField(), help_text="Steps that somebody must decide."
     )

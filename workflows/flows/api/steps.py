@@ -111,6 +111,7 @@ class Plans(APIView):
                 "missing": found.missing,
                 "can_start": not found.missing,
                 "unhealthy": found.unhealthy,
+                "child_lacks": found.child_lacks,
                 "approvals": found.approvals,
                 "unaskable": found.unaskable,
                 "unregistered": found.unregistered,

@@ -37,9 +37,12 @@ def make_plan(
     *,
     matches: Matches,
     is_preview: bool = False,
+    only_required: bool = False,
     with_children: bool = True,
 ) -> Plan:
     """Plan a flow. A preview also follows providers that lack inputs, to show which.
+
+    With `only_required` it follows those of required inputs: a flow starts without the others.
 
     :raises FlowInvalid: if there is no goal, or the plan is too large or too deep.
     :raises GoalsUnknown: if a goal is not in the catalog.
@@ -48,7 +51,9 @@ def make_plan(
     """
     if not goals:
         raise FlowInvalid("at least one goal step is required", pointer="/goals")
-    planner = _Planner(catalog, tuple(goals), init, matches, is_preview=is_preview)
+    planner = _Planner(
+        catalog, tuple(goals), init, matches, is_preview=is_preview, only_required=only_required
+    )
     return planner.plan(ancestors=frozenset() if with_children else None)
 
 
@@ -63,6 +68,7 @@ class _Planner:
         matches: Matches,
         *,
         is_preview: bool,
+        only_required: bool,
     ) -> None:
         self.catalog = catalog
         self.goals = goals
@@ -70,6 +76,7 @@ class _Planner:
         self.init = {name: list(values) for name, values in init.items() if values}
         self.matches = matches
         self.is_preview = is_preview
+        self.only_required = only_required
         self.satisfiable, self.available = self._satisfiable_steps()
         self.visited: dict[str, None] = {}
         self.collected: set[str] = set()
@@ -194,7 +201,7 @@ class _Planner:
     def _select_providers(self, name: str, spec: Attribute, *, consumer: str) -> list[str]:
         providers = [one for one in self.catalog.providers(name) if one != consumer]
         selected = [one for one in providers if one in self.satisfiable]
-        if self.is_preview and not selected:
+        if self.is_preview and not selected and (spec.is_required or not self.only_required):
             selected = providers
         if spec.collect_mode == Collect.ALL and len(selected) < len(providers):
             selected = []
@@ -256,7 +263,14 @@ class _Planner:
         init = _guaranteed_inputs(step)
         key = (goals, frozenset(init))
         if key not in self.children:
-            child = _Planner(self.catalog, key[0], init, self.matches, is_preview=self.is_preview)
+            child = _Planner(
+                self.catalog,
+                goals,
+                init,
+                self.matches,
+                is_preview=self.is_preview,
+                only_required=self.only_required,
+            )
             child.children, child.asked = self.children, self.asked
             self.children[key] = child.plan(ancestors)
         return self.children[key]

@@ -45,6 +45,28 @@ def make(catalog: Catalog, goals: Sequence[str], init: Mapping[str, Sequence[Any
     return plan
 
 
+def ahead(
+    catalog: Catalog, goals: Sequence[str], init: Mapping[str, Sequence[Any]]
+) -> tuple[Plan, list[str]]:
+    """Return the plan with which a flow would start, or one that shows what init must have first.
+
+    The second has the providers that lack something too, as a preview of Argyll has; but not
+    those of optional inputs, for which no flow waits. Refuses as `make_plan` does.
+    """
+    plan = make(catalog, goals, init)
+    missing = _missing(plan, init)
+    if not missing:
+        return plan, []
+    preview = make_plan(
+        catalog, goals, init, matches=InPlace().matches, is_preview=True, only_required=True
+    )
+    return preview, _missing(preview, init) or missing
+
+
+def _missing(plan: Plan, init: Mapping[str, Sequence[Any]]) -> list[str]:
+    return [name for name in plan.required if not init.get(name)]
+
+
 class _Asked:
     """Whether a script had a word in a plan."""
 

@@ -10,14 +10,14 @@ from events import selectors as log
 from events.domain.envelope import Envelope
 from events.explore import Window
 from events.sourcing import past_states, states
-from workflows.flows import selectors, services
+from workflows.flows import selectors
 from workflows.flows.domain import causes, limits
 from workflows.flows.domain.cluster import HealthStatus
 from workflows.flows.domain.errors import FlowUnknown, SequenceNotReached, StepNotInFlow
 from workflows.flows.domain.flow import Flow
 from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.step import Step, StepType
-from workflows.flows.execution import approval_requests
+from workflows.flows.execution import approval_requests, engine, plans
 from workflows.flows.execution.aggregates import FLOWS, stream_of
 from workflows.flows.selectors import Requested
 from workflows.flows.steps import callables
@@ -48,7 +48,8 @@ class Reason:
 class PlanPreview:
     """What a flow would do. `missing`: what init must have; `unhealthy`: what no worker may run.
 
-    `approvals` are steps that somebody must decide, those of child flows as `outer/inner`;
+    `child_lacks` is what the child flow of a step, named as `outer/inner`, requires and the step
+    does not give it: the step fails. `approvals` are steps that somebody must decide, named so too;
     `unaskable` those of them that would fail now, and why; `unregistered` what Python functions a
     step, named so too, calls that nobody here has registered: a flow waits at it until somebody
     has. `estimated_ms` is None without a history.
@@ -57,6 +58,7 @@ class PlanPreview:
     plan: Plan
     missing: list[str]
     unhealthy: list[str]
+    child_lacks: dict[str, list[str]]
     approvals: list[str]
     unaskable: dict[str, str]
     unregistered: dict[str, list[str]]
@@ -69,7 +71,7 @@ def preview(goals: Sequence[str], init: Mapping[str, Sequence[Any]]) -> PlanPrev
     :raises FlowInvalid: if there is no goal, or child flows nest too deep.
     :raises GoalsUnknown: if a goal is not registered.
     """
-    plan = services.preview_plan(goals=goals, init=init)
+    plan, missing = plans.ahead(engine.catalog(), goals, init)
     # Whatever its id will be.
     limits.check_children("", plan)
     steps = dict(_named(plan))
@@ -77,12 +79,13 @@ def preview(goals: Sequence[str], init: Mapping[str, Sequence[Any]]) -> PlanPrev
     reasons = {name: approval_requests.why_not_ask(step) for name, step in approvals.items()}
     return PlanPreview(
         plan=plan,
-        missing=[name for name in plan.required if not init.get(name)],
+        missing=missing,
         unhealthy=[
             step_id
             for step_id, health in selectors.health_of_all(plan.steps).items()
             if health.status == HealthStatus.UNHEALTHY
         ],
+        child_lacks=dict(_child_lacks(plan)),
         approvals=list(approvals),
         unaskable={name: reason for name, reason in reasons.items() if reason},
         unregistered={
@@ -90,6 +93,16 @@ def preview(goals: Sequence[str], init: Mapping[str, Sequence[Any]]) -> PlanPrev
         },
         estimated_ms=estimated_ms(plan, durations()),
     )
+
+
+def _child_lacks(plan: Plan, within: str = "") -> Iterator[tuple[str, list[str]]]:
+    for step_id, child in plan.children.items():
+        inputs = plan.steps[step_id].inputs()
+        # An optional input may be there when the child starts.
+        given = {spec.inner_name(name) for name, spec in inputs}
+        if lacking := [name for name in child.required if name not in given]:
+            yield f"{within}{step_id}", lacking
+        yield from _child_lacks(child, f"{within}{step_id}/")
 
 
 def reached(flow_id: str, *, at: int | None = None) -> StateAt:

@@ -24,13 +24,14 @@ from ledger.access import current_rights
 from ledger.domain.action import Proof
 from ledger.preconditions import Expected, check_version
 from ledger.privacy import subjects
-from workflows.flows import actions, services
+from workflows.flows import actions
 from workflows.flows.domain import limits
 from workflows.flows.domain import start as rules
 from workflows.flows.domain.errors import InputsMissing
 from workflows.flows.domain.start import StartInvalid, StartUnknown
 from workflows.flows.domain.step import Script
 from workflows.flows.domain.validation import ScriptBroken
+from workflows.flows.execution import engine, plans
 from workflows.flows.languages import compile_script
 from workflows.flows.models import FlowStart
 from workflows.flows.steps import feed_cursor, waiting
@@ -246,10 +247,11 @@ def _check(stated: FlowStart) -> None:
             compile_script(script, ("value",))
         except ScriptBroken as broken:
             raise StartInvalid(str(broken), pointer=pointer) from broken
-    plan = services.preview_plan(goals=stated.goals, init=stated.init)
-    given = {**stated.init, **stated.takes}
-    if missing := tuple(name for name in plan.required if not given.get(name)):
-        raise InputsMissing(missing)
+    # Only that the event will give them is known yet.
+    taken: dict[str, list[Any]] = {name: [True] for name in stated.takes}
+    _, missing = plans.ahead(engine.catalog(), stated.goals, {**stated.init, **taken})
+    if missing:
+        raise InputsMissing(tuple(missing))
 
 
 def _replaced(stated: FlowStart, expected_version: Expected | None) -> FlowStart:

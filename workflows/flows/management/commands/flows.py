@@ -142,6 +142,8 @@ class Command(BaseCommand):
             self.stdout.write(f"missing  {name}")
         for step_id in found.unhealthy:
             self.stdout.write(f"sick     {step_id}")
+        for step_id, names in found.child_lacks.items():
+            self.stdout.write(f"fails    {step_id}: its flow lacks {', '.join(names)}")
         for step_id in found.approvals:
             self.stdout.write(f"approve  {step_id}")
         for step_id, reason in found.unaskable.items():

@@ -88,6 +88,7 @@ class TestPlans:
         assert found["estimated_duration_ms"] is not None
         ready = post(sums, PLANS, {"goals": ["double"], "init": {"n": [1]}}).json()
         assert (ready["missing"], ready["can_start"]) == ([], True)
+        assert (found["child_lacks"], ready["child_lacks"]) == ({}, {})
         assert not sums.get(f"{FLOWS}/f2").json().get("state")
 
     def test_estimate_a_child_that_never_ran_by_its_own_plan(self, sums: APIClient) -> None:

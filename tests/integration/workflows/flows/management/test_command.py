@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 
 from events.sourcing import states
 from ledger.models import Entry
+from tests.integration.workflows.flows.clients import script
 from tests.integration.workflows.flows.conftest import work_off
 from workflows.flows import services
 from workflows.flows.domain.step_json import step_from_json
@@ -244,6 +245,19 @@ def test_plans_with_the_approvals_of_children_too() -> None:
         "approve  outer/sign\n"
         "fails    outer/sign: no approval policy subject-approval is in force\n"
     )
+
+
+def test_plans_with_what_the_flows_of_flow_steps_will_lack() -> None:
+    for document in (
+        script("say", "{:said word}", word="required", said="output"),
+        {"id": "outer", "name": "Outer", "type": "flow", "flow": {"goals": ["say"]}},
+    ):
+        services.register_step(step=step_from_json(document))
+
+    assert output_of("plan", "outer") == ("runs     outer\nfails    outer: its flow lacks word\n")
+    output_of("start", "f5", "outer")
+    work_off()
+    assert "required inputs not provided: [word]" in output_of("show", "f5")
 
 
 def test_registers_and_removes_steps(tmp_path: Path) -> None:

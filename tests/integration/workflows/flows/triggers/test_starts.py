@@ -290,6 +290,13 @@ class TestDeclaring:
             on_wind(**{"init": {"speed": [1]} if "cron" in changes else {}, **changes})
         assert not FlowStart.objects.exists()
 
+    def test_one_is_declared_whatever_would_give_what_the_event_does(self) -> None:
+        services.register_step(
+            step=step_from_json(script("ask", "{:speed place}", place="required", speed="output"))
+        )
+
+        assert on_wind().goals == ["double"]
+
     def test_what_is_not_there_is_not_found(self) -> None:
         with pytest.raises(StartUnknown):
             starts.remove_start(name="never")

@@ -9,14 +9,20 @@ from workflows.flows.domain.errors import GoalsUnknown
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.execution import plans
 
+OUTPUT = {"role": "output"}
+REQUIRED = {"role": "required"}
+
 
 def catalog(match: dict[str, Any] | None = None) -> Catalog:
     """Return one with a step that gives a seat, and one that needs it and perhaps a card."""
     seat: dict[str, Any] = {"role": "required", "required": {"match": match} if match else {}}
-    definitions = [
-        ("hold", {"seat": {"role": "output"}}),
-        ("print", {"seat": seat, "ticket": {"role": "output"}}),
-    ]
+    return catalog_of(
+        ("hold", {"seat": OUTPUT}),
+        ("print", {"seat": seat, "ticket": OUTPUT}),
+    )
+
+
+def catalog_of(*definitions: tuple[str, dict[str, Any]]) -> Catalog:
     steps = [
         step_from_json(
             {
@@ -77,3 +83,34 @@ def test_those_that_are_kept_are_not_ever_more() -> None:
         plans.make(steps, ["print"], {f"x{number}": [1]})
 
     assert len(plans._made) <= plans.KEPT_MAX
+
+
+class TestAhead:
+    STEPS = catalog_of(
+        ("ask", {"place": REQUIRED, "speed": OUTPUT}),
+        ("look", {"speed": {"role": "optional"}, "seen": OUTPUT}),
+        ("fly", {"speed": REQUIRED, "seen": REQUIRED, "flown": OUTPUT}),
+    )
+
+    def test_nobody_waits_for_who_gives_what_is_optional(self) -> None:
+        plan, missing = plans.ahead(self.STEPS, ["look"], {})
+
+        assert (set(plan.steps), missing) == ({"look"}, [])
+
+    def test_what_is_missing_is_what_the_first_of_a_chain_lacks(self) -> None:
+        plan, missing = plans.ahead(self.STEPS, ["fly"], {})
+
+        assert (set(plan.steps), missing) == ({"ask", "look", "fly"}, ["place"])
+
+    def test_it_is_the_plan_of_the_start_as_soon_as_there_can_be_one(self) -> None:
+        plan, missing = plans.ahead(self.STEPS, ["fly"], {"speed": [9]})
+
+        assert (plan, missing) == (plans.make(self.STEPS, ["fly"], {"speed": [9]}), [])
+
+    def test_something_is_missing_where_who_gives_it_is_blocked(self) -> None:
+        nothing = {"role": "required", "required": {"collect": "none"}}
+        steps = catalog_of(
+            ("ask", {"storm": nothing, "speed": OUTPUT}), ("fly", {"speed": REQUIRED})
+        )
+
+        assert plans.ahead(steps, ["fly"], {"storm": [1]})[1] == ["speed"]
