@@ -113,6 +113,14 @@ class JsonField(forms.CharField):
         return found
 
 
+class ScriptField(forms.CharField):
+    """A text of several lines: browsers end each in two characters, a script's have one."""
+
+    def to_python(self, value: Any) -> Any:
+        """Return the text as it was before it was sent."""
+        return (super().to_python(value) or "").replace("\r\n", "\n")
+
+
 class LabelField(forms.CharField):
     """One label of a flow: `key=value`."""
 

@@ -12,9 +12,16 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from console.fields import JsonField
+from console.fields import JsonField, ScriptField
 from console.flows.editor import LANGUAGES
-from console.flows.start import AnyField, OptionsForm, field_for, is_given, specs_of
+from console.flows.start import (
+    AnyField,
+    OptionsForm,
+    field_for,
+    is_given,
+    specs_of,
+    written_labels,
+)
 from events.domain.errors import DomainError
 from events.domain.json_pointer import pointer_to
 from workflows.flows.domain.errors import GoalsUnknown, InputsMissing
@@ -102,7 +109,7 @@ class DeclareForm(OptionsForm):
         label="Condition language",
         choices=[("", "any event"), *((each, each) for each in LANGUAGES)],
     )
-    filter = forms.CharField(
+    filter = ScriptField(
         required=False,
         strip=False,
         max_length=100_000,
@@ -290,7 +297,7 @@ def _initial_of(known: FlowStart | None) -> dict[str, Any]:
         "event": known.event,
         "language": known.language,
         "filter": known.filter,
-        "labels": ", ".join(f"{key}={value}" for key, value in known.labels.items()),
+        "labels": written_labels(known.labels),
         "compensate": bool(options.get("compensate")),
         # Rounded up: what is shown must not be refused when it comes back as it is.
         "timeout_s": -(-timeout_ms // 1000) if timeout_ms else None,

@@ -13,7 +13,8 @@ from django import forms
 from django.core.validators import RegexValidator
 from django.forms import BaseFormSet, formset_factory
 
-from console.flows.start import LabelsField
+from console.fields import ScriptField
+from console.flows.start import LabelsField, written_labels
 from events.domain.canonical import filled
 from events.domain.errors import DomainError
 from events.domain.json_pointer import pointer_to
@@ -64,9 +65,9 @@ def _url(label: str, hint: str = "") -> forms.CharField:
     return field
 
 
-def _area(label: str, *, rows: int = 3) -> forms.CharField:
+def _area(label: str, *, rows: int = 3) -> ScriptField:
     widget = forms.Textarea(attrs={"rows": rows, "class": "mono", "spellcheck": "false"})
-    return forms.CharField(
+    return ScriptField(
         required=False,
         strip=False,
         max_length=_CHARS_MAX,
@@ -238,7 +239,7 @@ def _fields(*, is_new: bool) -> dict[str, forms.Field]:
             required=False,
             max_length=2000,
             label="Labels",
-            help_text="key=value pairs, separated by commas.",
+            help_text="key=value pairs, separated by commas; or a JSON object.",
         ),
         "memoizable": forms.BooleanField(
             required=False, label="Memoize: the same inputs give the same outputs"
@@ -283,7 +284,7 @@ def _fields(*, is_new: bool) -> dict[str, forms.Field]:
 def _flat(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name in ("id", "name", "type", "memoizable"):
         yield name, document.get(name, "")
-    yield "labels", ", ".join(f"{k}={v}" for k, v in (document.get("labels") or {}).items())
+    yield "labels", written_labels(document.get("labels") or {})
     for part in ("http", "script", "predicate", "work_config", "python", "wait", "approval"):
         for member, value in (document.get(part) or {}).items():
             yield f"{part}.{member}", value

@@ -18,16 +18,35 @@ _TYPES: dict[str, type] = {"object": dict, "array": list}
 
 
 class LabelsField(forms.CharField):
-    """Labels with commas between them: `env=prod, team=sales`."""
+    """Labels with commas between them: `env=prod, team=sales`; or any, as a JSON object."""
 
     def clean(self, value: Any) -> dict[str, str]:
         """Return them.
 
         :raises ValidationError: if one of them is no label.
         """
+        text = super().clean(value)
+        if text.startswith("{"):
+            return self._of_json(text)
         one = LabelField(required=False)
-        pairs = (one.clean(text) for text in super().clean(value).split(",") if text.strip())
+        pairs = (one.clean(part) for part in text.split(",") if part.strip())
         return dict(pair for pair in pairs if pair is not None)
+
+    def _of_json(self, text: str) -> dict[str, str]:
+        labels: dict[str, Any] = JsonField(kind=dict).clean(text)
+        if not all(isinstance(one, str) for one in labels.values()):
+            raise forms.ValidationError("Every label is a text.")
+        return labels
+
+
+def written_labels(labels: Mapping[str, str]) -> str:
+    """Return labels as `LabelsField` reads them: as JSON where commas or blanks would be lost."""
+    text = ", ".join(f"{key}={value}" for key, value in labels.items())
+    try:
+        is_kept = LabelsField(required=False).clean(text) == labels
+    except forms.ValidationError:
+        is_kept = False
+    return text if is_kept else json.dumps(labels, ensure_ascii=False)
 
 
 class NumberField(JsonField):

@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from console.access import demand, signed_in
+from console.fields import ScriptField
 from console.forms import PolicyFilters
 from console.notices import tell_refusal
 from console.tabs import Tab, tab_of
@@ -41,7 +42,7 @@ SAYS = {
 class TrialForm(forms.Form):
     """What is tried, and on how much of the past."""
 
-    condition = forms.CharField(
+    condition = ScriptField(
         required=False,
         strip=False,
         max_length=CONDITION_CHARS_MAX,
@@ -55,10 +56,6 @@ class TrialForm(forms.Form):
         data = {"condition": policy.condition, "days": DAYS, **query.dict()}
         super().__init__(data, label_suffix="")
         self.broken: ConditionInvalid | None = None
-
-    def clean_condition(self) -> str:
-        # As browsers send it, lines end in two characters, and places would be counted wrong.
-        return str(self.cleaned_data["condition"]).replace("\r\n", "\n")
 
     def refuse(self, why: ConditionInvalid) -> None:
         """Say beside the condition what is wrong with it."""

@@ -44,7 +44,7 @@ def filled(page: str) -> dict[str, str]:
     for name, inner in re.findall(
         r'<textarea name="([^"]*)"[^>]*>\n?(.*?)</textarea>', form, re.DOTALL
     ):
-        values[name] = html.unescape(inner)
+        values[name] = html.unescape(inner).replace("\n", "\r\n")
     for name, inner in re.findall(r'<select name="([^"]*)".*?>(.*?)</select>', form, re.DOTALL):
         chosen = re.search(r'<option value="([^"]*)" selected', inner)
         values[name] = chosen[1] if chosen else re.findall(r'<option value="([^"]*)"', inner)[0]
@@ -57,7 +57,8 @@ DEFINITIONS: list[dict[str, Any]] = [
         "id": "s",
         "name": "s",
         "type": "script",
-        "script": {"language": "lua", "script": "return {}"},
+        "script": {"language": "lua", "script": "local a = 1\nreturn {}\n"},
+        "labels": {"team": "sales, EMEA", "note": " a=b ", "void": ""},
     },
     {
         "id": "a",
@@ -94,7 +95,7 @@ DEFINITIONS: list[dict[str, Any]] = [
                 "required": {
                     "collect": "last",
                     "for_each": True,
-                    "match": {"language": "lua", "script": "return true"},
+                    "match": {"language": "lua", "script": "return\ntrue"},
                     "mapping": {"name": "one", "script": {"language": "jpath", "script": "$"}},
                 },
             },
