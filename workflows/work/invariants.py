@@ -10,6 +10,10 @@ BACKLOG_S = 60
 
 _WORK = samples.rows_of("work", "id, status, attempt, fence")
 
+# As the view `work_every_attempt` says it, of a row that is read already: there may be 200,000,
+# for which the view would read it and its attempts again.
+_IN_ITS_WORK = "(w.status = 'done' AND w.fence = 1 AND a.successes = 0)::int"
+
 
 @check("I6", "work ends at most once, and done work has exactly one success (of much: a sample)")
 def work_ends_once() -> list[str]:
@@ -17,9 +21,10 @@ def work_ends_once() -> list[str]:
         f"""
         SELECT format('work %%s is %%s and has %%s successes', w.id, w.status, a.successes)
           FROM {_WORK} w, LATERAL (
-            SELECT count(*) AS successes FROM work_every_attempt
+            SELECT count(*) AS successes FROM work_attempt
              WHERE work_id = w.id AND outcome = 'done' OFFSET 0) a
-         WHERE w.attempt > 0 AND a.successes <> (w.status = 'done')::int LIMIT %(limit)s
+         WHERE w.attempt > 0 AND a.successes + {_IN_ITS_WORK} <> (w.status = 'done')::int
+         LIMIT %(limit)s
         """  # noqa: S608 (names of our own)
     )
 
@@ -35,7 +40,7 @@ def attempts_increase() -> list[str]:
                       w.id, a.attempt, a.fence, a.before)
           FROM {_WORK} w, LATERAL (
             SELECT attempt, fence, lag(fence) OVER (ORDER BY attempt) AS before
-              FROM work_every_attempt WHERE work_id = w.id AND outcome <> 'stale' OFFSET 0) a
+              FROM work_attempt WHERE work_id = w.id AND outcome <> 'stale' OFFSET 0) a
          WHERE a.fence <= a.before LIMIT %(limit)s
         """  # noqa: S608 (names of our own)
     )
@@ -44,9 +49,9 @@ def attempts_increase() -> list[str]:
         SELECT format('work %%s is %%s, at attempt %%s, with %%s in the journal',
                       w.id, w.status, w.attempt, a.ended)
           FROM {_WORK} w, LATERAL (
-            SELECT count(*) AS ended FROM work_every_attempt
-             WHERE work_id = w.id AND outcome <> 'stale' OFFSET 0) a
-         WHERE a.ended <> w.attempt - (w.status = 'leased')::int LIMIT %(limit)s
+            SELECT count(*) AS ended, count(*) FILTER (WHERE outcome = 'done') AS successes
+              FROM work_attempt WHERE work_id = w.id AND outcome <> 'stale' OFFSET 0) a
+         WHERE a.ended + {_IN_ITS_WORK} <> w.attempt - (w.status = 'leased')::int LIMIT %(limit)s
         """  # noqa: S608 (names of our own)
     )
     return disordered + missing
@@ -59,7 +64,7 @@ def fences_hold() -> list[str]:
         SELECT format('work %%s was completed with fence %%s, its last is %%s',
                       w.id, a.fence, w.fence)
           FROM {_WORK} w, LATERAL (
-            SELECT attempt, fence FROM work_every_attempt
+            SELECT attempt, fence FROM work_attempt
              WHERE work_id = w.id AND outcome = 'done' OFFSET 0) a
          WHERE w.fence <> a.fence OR w.attempt <> a.attempt LIMIT %(limit)s
         """  # noqa: S608 (names of our own)
