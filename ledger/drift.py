@@ -1,4 +1,4 @@
-"""Drift detection: where ledger and tables disagree. And a canary: can the ledger be written?
+"""Drift detection finds where ledger and tables disagree; the canary, whether entries are kept.
 
 For accountable tables the database refuses a change without its entry, and the reverse. Drift
 detection compares what both say today: rows whose state shows an action that has no entry,
@@ -28,7 +28,10 @@ SAMPLE_IDS: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """How the ledger says it: one of the actions on the target. `target_id` is of the row."""
+    """The entry that a row must have: one of `actions`, on a target of `target_type`.
+
+    `target_id` is the expression over the row that gives the id of that target.
+    """
 
     actions: tuple[str, ...]
     target_type: str
@@ -37,11 +40,12 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DriftCheck:
-    """`rows` are those that something was done to; each must have its mark, or one of `or_else`.
+    """A check of one state of a table against the ledger, in both directions.
 
-    Each entry of `lasting`, actions of the mark whose outcome is never taken back in the
-    table, must have its row. `table` is what the check answers for: that of the rows, unless
-    it is said. `made_at` is the column by which recent rows are told.
+    Each of `rows` must have an entry as `mark` says, or as one of `or_else` does. In return, each
+    entry of an action in `lasting` must have its row: those are the actions of the mark whose
+    result never disappears from the table. `table` is the accountable table that the check covers,
+    by default that of the rows; `made_at` is the column that tells when a row was made.
     """
 
     name: str

@@ -92,14 +92,14 @@ class ActionInProgress(Conflict):
 
 
 class PoliciesMoved(Exception):
-    """Control flow: other policies of approval are in force than those that were asked."""
+    """Control flow: an approval policy has changed since this action was checked."""
 
 
 class EntryDraft(NamedTuple):
-    """An entry that is complete but for its bytes. Made by names only, and with every entry: a
-    frozen dataclass of as many fields takes three times as long.
+    """All that an entry says, before it is serialised. Build it with keyword arguments only.
 
-    `policies` is the mark of those of approval that were asked; None if none had to be.
+    `policies` is the mark of the approval policies that were evaluated; None if none had to be.
+    It is no frozen dataclass, which takes three times as long to make, for every entry.
     """
 
     id: UUID
@@ -132,10 +132,10 @@ class EntryDraft(NamedTuple):
 def append(draft: EntryDraft, *, ends: bool = False, after: Deferred | None = None) -> None:
     """Insert an entry, its detail, and what it refers to.
 
-    With `ends` it is the last thing in the transaction, and commits it if it can. What is
-    deferred until `after` comes before it: in the same statement if nothing stands beside it.
+    With `ends` it is the last statement of the transaction, and shares its round trip with COMMIT
+    if possible. `after` holds deferred appends, which are written before the entry.
 
-    :raises PoliciesMoved: if other policies than `draft.policies` are in force; nothing is done.
+    :raises PoliciesMoved: if other policies than `draft.policies` are in force; nothing is written.
     :raises ActionKeyReused: if its idempotency key stands on another entry.
     :raises PayloadTooLarge: if it refers to too much.
     :raises ReversalRefused: if it undoes another that does not, or no longer, allow it.
@@ -223,7 +223,7 @@ def _finish(draft: EntryDraft, written: Sequence[wire.Statement]) -> None:
 
 
 def _check_policies(error: DatabaseError) -> None:
-    """Take the entry back if it was refused because other policies are in force."""
+    """Roll the entry back, and only that, if the policies have changed since they were checked."""
     if getattr(error.__cause__, "sqlstate", None) == statements.POLICIES_MOVED:
         finishing.take_back()
         raise PoliciesMoved from error

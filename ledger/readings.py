@@ -40,7 +40,7 @@ class ThingNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How things of one type are looked at. `show` returns JSON without personal values.
+    """How objects of one type are read. `show` returns JSON without personal values.
 
     Its type is that of targets, so that commands and the filters of delegations mean the same.
     """
@@ -75,9 +75,9 @@ def register(reading: Reading) -> None:
 
 
 def get(type_: str) -> Reading:
-    """Return how things of a type are read.
+    """Return the reading of a type.
 
-    :raises ReadingUnknown: if they are not.
+    :raises ReadingUnknown: if objects of this type cannot be read.
     """
     try:
         return _readings[type_]
@@ -97,11 +97,11 @@ def thing(type_: str, id_: str) -> Model | None:
 
 
 def show(type_: str, id_: str, *, caller: Caller) -> dict[str, Any]:
-    """Return one thing. That it is read is on record before; so is that it is not shown, and why.
+    """Return one object as JSON. The read, or its refusal and why, is recorded first.
 
-    :raises ReadingUnknown: if things of this type are not read.
-    :raises ThingNotFound: if there is none, or not for the caller (ADR 0170).
-    :raises CapabilityMissing: if the caller may read none of them.
+    :raises ReadingUnknown: if objects of this type cannot be read.
+    :raises ThingNotFound: if there is none, or the caller may not see it (ADR 0170).
+    :raises CapabilityMissing: if the caller may read no object of the type.
     """
     reading = get(type_)
     _demand_somewhere(reading, caller)
@@ -114,13 +114,14 @@ def show(type_: str, id_: str, *, caller: Caller) -> dict[str, Any]:
 
 
 def demand(type_: str, id_: str, capability_id: str, *, caller: Caller) -> None:
-    """Check that the caller may do what the capability stands for to one thing.
+    """Check that the caller holds the capability over one object.
 
-    Whether there is such a thing, who may do it to all of them is told by what does it.
+    A caller who holds it over all objects passes even if there is no such object: the service that
+    is called next says so.
 
-    :raises ThingNotFound: if there is none, or not for the caller to see (ADR 0170).
-    :raises CapabilityMissing: if the caller may do it to none of them, or not to this one, which
-        they see.
+    :raises ThingNotFound: if there is none, or the caller may not see it (ADR 0170).
+    :raises CapabilityMissing: if the caller holds it over no object, or not over this one, which
+        they may see.
     """
     reading = _readings.get(type_)
     if caller.holds(capability_id):

@@ -1,4 +1,4 @@
-"""Records actions: one that is done, in its transaction; one that is refused, in its place.
+"""Records actions: in the transaction that carries them out, or that they were refused.
 
 `recorded` is the one durable transaction of an accountable service: the change and its entry
 commit together, or neither does. The principal comes from the credential at the edge.
@@ -59,7 +59,8 @@ logger = logging.getLogger(__name__)
 def recorded(action: Action, *, after: Deferred | None = None) -> Iterator[Proof]:
     """Open the durable transaction in which `action` is carried out and put on record.
 
-    What the block leaves to `after` is written with the entry, if nothing comes in between.
+    `after` holds appends that the block has deferred: they are written just before the entry, in
+    the same statement where possible.
 
     :raises PrincipalNotAllowed: if the capability is not for this kind of principal.
     :raises AnonymousMayNotWrite, RequestInProgress: as `idempotency.transaction` says.
@@ -94,11 +95,11 @@ def recorded(action: Action, *, after: Deferred | None = None) -> Iterator[Proof
 
 @contextmanager
 def recorded_in_transaction(action: Action) -> Iterator[Proof]:
-    """Put `action` on record in the caller's transaction, behind a savepoint of its own.
+    """Carry out `action` and put it on record in the caller's transaction, within a savepoint.
 
-    :raises AssertionError: if there is no transaction: its owner uses `recorded`.
-    :raises ApprovalNeeded: if it needs an approval first: the owner of the transaction
-        lets it pass, and gives it to `gate.ask` when the transaction is gone.
+    :raises AssertionError: if there is no transaction; without one use `recorded`.
+    :raises ApprovalNeeded: if it needs an approval first. The caller has to roll its transaction
+        back, and then pass this exception to `gate.ask`.
     :raises PrincipalNotAllowed, ActionRepeated: and so on, as for `recorded`.
     """
     connection = db_transaction.get_connection()
@@ -149,9 +150,9 @@ def _record_refused(action: Action, why: DomainError, *, approval_id: UUID | Non
 def _did_not_happen(
     action: Action, ongoing: Ongoing | None, under: Presented | None, why: Exception
 ) -> None:
-    """Record that what was approved was tried and did not work. It may be tried again."""
+    """Record that an approved action was tried and failed. It may be tried again."""
     if isinstance(why, PremiseMoved) and ongoing is not None:
-        # It is about to be decided anew, and is the reversal then.
+        # The action is about to be decided anew; that attempt is then the reversal.
         ongoing.is_claimed = False
     if isinstance(why, PremiseMoved) or under is None:
         return
@@ -170,11 +171,12 @@ def record_refusal(
     approval_id: UUID | None = None,
     once: Idempotency | None = None,
 ) -> UUID | None:
-    """Put a refusal on record, if what was refused is grave or an agent asked; return its entry.
+    """Record that `action` was refused because of `why`; return the id of the entry.
 
-    `approval_id` is the approval under which it was tried. With `once` it is on record once under
-    that key: None is returned where it is already. It has a transaction of its own, so call it
-    when the refused one is gone.
+    Only refusals of grave actions and of agents are recorded; for others it returns None.
+    `approval_id` is the approval that the request referred to. With `once`, only the first
+    refusal under that key is recorded; None is returned for later ones. It opens a transaction of
+    its own, so call it after the refused one was rolled back.
     """
     happened = context.current()
     risk = capabilities.get(action.capability).risk_of(action.risk_facts)
@@ -196,7 +198,7 @@ def record_refusal(
 def record_denial(
     capability_id: str, *, target_id: str, why: DomainError, target_type: str = ""
 ) -> UUID | None:
-    """Record that a capability was missing, if that is grave or an agent asked."""
+    """Record that the principal lacked a capability, under the conditions of `record_refusal`."""
     type_ = target_type or capabilities.get(capability_id).resource
     target = Target(type=type_, id=target_id)
     action = Action(name=capability_id, kind=Kind.EXECUTE, target=target, capability=capability_id)
@@ -204,17 +206,18 @@ def record_denial(
 
 
 def record_denial_in_transaction(action: Action, why: DomainError) -> UUID:
-    """Put on record, with the caller's transaction, that `action` was not done because of `why`.
+    """Record in the caller's transaction that `action` was refused because of `why`.
 
-    However grave: for what nobody waits for, who would be told. Return its entry.
+    Whatever its risk: for work in the background, of whose refusal nobody would hear otherwise.
+    Return the id of the entry.
     """
     return _appended(_draft_without_change(action, Status.DENIED, f"Refused: {why.code}"))
 
 
 def record_step(action: Action, status: Status, summary: str, undoing: Undoing) -> UUID:
-    """Record what became of an undoing without changing anything; return its entry.
+    """Record a step of a reversal that changes nothing itself; return the id of the entry.
 
-    It has a transaction of its own, so call it when that of an attempt is gone.
+    It opens a transaction of its own, so call it after that of a failed attempt was rolled back.
     """
     with db_transaction.atomic(durable=True):
         return record_step_in_transaction(action, status, summary, undoing)
@@ -230,9 +233,9 @@ def record_step_in_transaction(
 def record_further_target(
     action: Action, summary: str, *kept: Kept, declared: Declaration | None = None
 ) -> UUID:
-    """Record what an action did to a further target, in the caller's transaction.
+    """Record what an action did to a second target, in the caller's transaction.
 
-    Who did it came through the gate with the action itself. Return the entry.
+    There is no further check of approvals: the action itself has passed it. Return the entry's id.
     """
     draft = _draft_without_change(action, Status.SUCCEEDED, summary)
     return _appended(draft._replace(kept=kept, declared=declared))

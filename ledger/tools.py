@@ -106,7 +106,7 @@ class DatabaseAway(Unavailable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """One of them. `changes` says that it may change something."""
+    """A tool; `changes` says whether it may change something."""
 
     name: str
     meaning: str

@@ -53,7 +53,8 @@ _RETENTION: Final = "approval-snapshot-2y"
 class Petition:
     """A request for approval. Without `is_command` nothing can be executed under it.
 
-    `delegated_by` is who let the system act in their absence; an agent's are its delegations'.
+    `delegated_by` is the principal in whose name the system acts; it is None for an agent, whose
+    delegations say in whose name it acts.
     `undoing` is the step of a reversal, if the request is for one; `unanswered` says why a
     condition of the policy could not be evaluated, if approval is needed because of that.
     """
@@ -246,9 +247,9 @@ def _made(content: Any, petition: Petition) -> str:
 
 
 def _can_be_run(petition: Petition) -> bool:
-    """Return whether Daybook can do it by name, once it is approved.
+    """Return whether Daybook itself can execute the action once it is approved.
 
-    What has terms that nobody may read, or that the command does not know, it cannot.
+    It cannot if the input was kept as a fingerprint only, or is not one that the command takes.
     """
     bound = petition.bound
     if not petition.is_command or not commands.is_known(bound.action, bound.version):

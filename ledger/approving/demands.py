@@ -52,7 +52,7 @@ def circumstances(
 ) -> Circumstances:
     """Return the facts that policies are evaluated on. `state` is that of the target, if known.
 
-    `is_reversible`: whether it says of itself that it can be undone, as its entry will.
+    `is_reversible`: whether the action has declared that it can be undone.
     """
     declared = capabilities.get(capability)
     return Circumstances(
@@ -121,7 +121,7 @@ def approval_needed(known: Circumstances) -> NeededApproval | None:
 
 
 def found_out(known: Circumstances) -> NeededApproval | NoApprovalNeeded:
-    """Find out from the policies in force which approval is needed, or by which mark none is.
+    """Evaluate the policies in force: return the approval that is needed, or that none is.
 
     :raises PolicyMissing: if the capability always needs approval, and no policy covers it.
     """

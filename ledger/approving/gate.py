@@ -135,9 +135,9 @@ def enter(action: Action, happened: EventContext) -> Approval | None:
 def cleared_at_once(
     proof: Proof, authority: Authority, happened: EventContext, granted: Approval | None
 ) -> Clearance | None:
-    """Clear an action that by the cached policies needs no approval; None if that is not certain.
+    """Clear an action that needs no approval by the cached policies; None if that is not certain.
 
-    Then `clear` says.
+    Then call `clear`, which reads the policies in force.
     """
     if granted is not None or reference.is_only_asking():
         return None
@@ -224,11 +224,11 @@ def referred_to(under: Presented | None) -> UUID | None:
 def refused_once(
     action: Action, happened: EventContext, why: Exception, approval_id: UUID | None
 ) -> Idempotency | None:
-    """Return the key under which a refusal that says nothing new is on record once; None if new.
+    """Return the key under which a repeated refusal is recorded only once; None if it is new.
 
-    Who waits asks again and again: as long as the approval stands as it did, the same command is
-    refused for the same reason. To anybody else whatever they try is: one entry per action; under
-    ids of no approval, one per action and hour.
+    A requester who waits asks again and again: while the state of the approval is the same, the
+    same request is refused for the same reason, which is one entry. For anybody else it is one
+    entry per action, and one per action and hour if there is no such approval.
     """
     if approval_id is None and not isinstance(why, ApprovalNotFound):
         return None
@@ -248,9 +248,9 @@ def refused_once(
 
 
 def note_failure(action: Action, happened: EventContext, under: Presented, why: Exception) -> None:
-    """Append that what was approved did not work out; in a transaction of its own.
+    """Record that the execution of an approved action failed; in a transaction of its own.
 
-    What is not there, or was done before, is no failure of what it does.
+    A missing target and a repetition are not recorded: there was no execution that could fail.
     """
     if isinstance(why, NotFound | ApprovedActionRepeated):
         return

@@ -158,10 +158,10 @@ def end(
     comment: str = "",
     entry_id: UUID | None = None,
 ) -> None:
-    """Write down how a locked approval ends: row, entry, event. Whoever acts has done it.
+    """Record how a locked approval ends: its row, an entry of the current principal, an event.
 
-    An approval that is denied because its time is over is told as expired: nobody said no.
-    If it was asked for to undo something, that is not asked for any more unless it is approved.
+    An approval that is denied because its time is over is reported as expired: nobody said no.
+    If it was requested to undo something, then unless it is approved that request has ended, too.
     """
     is_by_time = context.current().principal == EXPIRY
     row.status = status.value
@@ -184,9 +184,10 @@ def end(
 
 
 def lapse(row: Approval) -> bool:
-    """Write down that a locked approval was not used in time to undo what it was asked for.
+    """Record that a locked approval was not used in time to undo what it was requested for.
 
-    It stays approved, and is good for nothing any more. Say whether there was something to note.
+    Its status stays approved, but nothing can be executed under it any more. Return whether there
+    was anything to record.
     """
     at = timezone.now()
     undoing = _withdrawal(row)

@@ -28,9 +28,9 @@ T = TypeVar("T")
 
 
 def disclosed(read: Read, reveal: Callable[[], T]) -> T:
-    """Commit that `read` happens, then return what `reveal` reveals.
+    """Commit the entry of `read`, then return what `reveal` returns.
 
-    What it reveals is never kept to answer a repeated request: that is another look.
+    It is never stored under an idempotency key: a repeated request is another disclosure.
 
     :raises PrincipalNotAllowed: if the capability is not for this kind of principal.
     :raises AccessReasonRequired: without a reason, if the capability requires one.
@@ -65,11 +65,11 @@ def note_read(
     reason: str = "",
     is_within_scope: bool = True,
 ) -> None:
-    """Record what an agent is about to read, and take it out of its budgets.
+    """Record what an agent is about to read, and charge it to the agent's budgets.
 
-    `target_type`: what it is, where that is not what the capability is about (a slot is read as
-    its product is). `is_within_scope`: false of what every agent may read, whatever its
-    delegation covers.
+    `target_type`: the type of what is read, where it differs from the resource of the capability
+    (slots are read by that of products). `is_within_scope`: False for what every agent may read,
+    whether or not its delegation covers it.
 
     :raises DelegationEnded, OutOfReach, BudgetExceeded: as `delegations.charge` says.
     :raises LedgerUnavailable: if it cannot be recorded.
@@ -84,7 +84,7 @@ def note_read(
 
 
 def note_withheld(capability_id: str, why: DomainError, *, target: Target) -> None:
-    """Record that something is not shown, and why, whatever the caller is told.
+    """Record that something is withheld, and the real reason, whatever the caller is told.
 
     :raises LedgerUnavailable: if it cannot be recorded.
     """

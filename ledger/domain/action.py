@@ -80,17 +80,20 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """Something that somebody is about to do, and will have to answer for.
+    """Something that somebody is about to do, and is accountable for.
 
-    Who does it is not said here: that comes from the credential. `risk_facts` are what
-    the capability weighs. `input` are its terms: all that was asked for beside the target, to
-    which an approval is bound and which whoever decides can read; in the words of the command
-    of this name, if there is one. What is personal or secret stands there as a fingerprint of
-    `ledger.privacy.subjects`. To the reason an approval is bound as well.
-    The run and step are those that are acted on; of what a step does, the context knows them.
-    `delegated_by` is who let the system do it in their absence; an agent's are its delegations'.
-    `reference` is the name under which a request for approval of it is found again, where what it
-    is about is not its target.
+    Who does it is no field: that comes from the credential.
+
+    - `risk_facts`: what the capability weighs to find the risk.
+    - `input`: all arguments of the request but the target and the reason, named as the command of
+      this name names them, if there is one. Whoever decides an approval sees them, and an approval
+      covers exactly these and the reason. Instead of a personal or secret value it has a
+      fingerprint (`ledger.privacy.subjects.fingerprint_of`).
+    - `workflow_run_id`, `workflow_step_id`: the flow that is acted on. The flow that acts is known
+      from the context.
+    - `delegated_by`: the principal in whose name the system acts. None for an agent, whose
+      delegations say in whose name it acts.
+    - `reference`: a name under which its request for approval can be found, if not by the target.
     """
 
     name: str

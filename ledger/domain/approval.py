@@ -135,9 +135,11 @@ class NotTheRequester(Forbidden):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """An approval as it stands. `chain` are the principals through which it was asked for,
-    `humans` the people behind them; `approved_by` the people who have said yes, `lapsed` those
-    who could not decide it any more: what they said stands, and counts no longer.
+    """The state of an approval.
+
+    `chain` are the principals through which it was requested, `humans` the people behind them.
+    `approved_by` are the people who have voted for it, `lapsed` those of them who may no longer
+    decide: their votes stay on record and do not count.
     """
 
     id: str
@@ -176,11 +178,12 @@ _HUMAN_KINDS = frozenset({"user", "api_key"})
 
 
 def authorize_decision(approval: Approval, decider: Decider, *, at: datetime) -> None:
-    """Check that `decider` may decide `approval` now. Every path asks this and only this.
+    """Check that `decider` may decide `approval` now. Every path calls this function.
 
-    That they hold the capability, the service has checked. A superuser is not asked less.
+    The service has checked before that they hold the capability. Superusers are no exception.
 
-    :raises ApprovalDecisionConflict: if it is decided or over, also for want of a sweep.
+    :raises ApprovalDecisionConflict: if it is decided, or its time is over, even if no sweep has
+        expired it yet.
     :raises NotHumanEnough: if no person is behind the principal.
     :raises SelfDecisionForbidden: if they, or the person behind them, asked for it.
     :raises ApprovalAssigneeMismatch: if it is for others to decide.
@@ -290,11 +293,11 @@ def is_over(approval: Approval, *, at: datetime) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """What an approval is good for, and what is about to be done: compared part by part.
+    """What an approval covers. That of the approval and of the action are compared part by part.
 
-    `input` is what was asked, `state` how the target was found and what it weighed; `reason`
-    is a fingerprint of why, as the words themselves stand beside the entry.
-    `undoes` is the entry that it is done to undo; it is compared, and is in no fingerprint.
+    `input` are the arguments of the request, `state` the state of the target and the facts of the
+    risk. `reason` is a fingerprint, because the text itself is kept beside the entry. `undoes` is
+    the id of the entry that the action reverses; it is compared, but is part of no fingerprint.
     """
 
     action: str

@@ -95,12 +95,15 @@ class CapabilityMissing(Forbidden):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capability:
-    """`object_permission` is the Django permission (`commerce.view_booking`) that grants
-    the capability on a single object; None when it can only be held over all of them.
-    `risk` is a floor: `weigh` may find an action riskier by its facts, never less so.
-    Besides itself, every capability of `all_of` must be held, and one of `any_of` if there is any.
-    `approval` says whether somebody else has to agree; `reversal` names what undoes it.
-    `asks_why`: an access reason is required.
+    """One thing that somebody may be allowed to do, as an app declares it.
+
+    - `object_permission`: the Django permission (`commerce.view_booking`) that grants it on one
+      object; None if it can only be held over all objects.
+    - `risk`: the least risk of an action; `weigh` may find more in its facts, never less.
+    - `all_of`, `any_of`: capabilities that have to be held as well: all of the first, and one of
+      the second if it has any.
+    - `approval`: whether somebody else has to agree. `reversal` names what undoes it.
+    - `asks_why`: an access reason is required.
     """
 
     id: str

@@ -81,10 +81,10 @@ class SubjectOnHold(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where something about subjects of some types is kept; of all, if none is named.
+    """A place where data about subjects of some types are kept; of all types, if none is named.
 
-    What `passes` is gone by itself within a day: by itself it is no reason to forget again.
-    `seals` says whether something is there that the key of a subject has to open.
+    Data that `passes` disappear by themselves within a day: alone they are no reason for another
+    erasure. `seals` returns whether the place has something that only the key of a subject opens.
     """
 
     name: str
@@ -123,10 +123,10 @@ def searched() -> set[str]:
 
 
 def take_turns() -> None:
-    """Serialise erasures, redactions and holds: keep their lock until the end of the transaction.
+    """Serialise erasures, redactions and legal holds, until the end of the transaction.
 
-    Two erasures that look for the same person would wait for one another's rows; and nothing is
-    taken away beside a hold that is being placed on it. It comes before all row locks.
+    Two erasures of the same person would deadlock on one another's rows, and nothing may be erased
+    while a hold is being placed on it. Take this lock before all row locks.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [LockClass.ERASURE])
@@ -171,7 +171,7 @@ def is_key_in_use(subject: str) -> bool:
 
 
 def is_worth_it(certificate: Certificate) -> bool:
-    """Return whether it takes away more than what passes by itself."""
+    """Return whether an erasure would take away more than what disappears by itself."""
     passing = {place.name for place in _PLACES.values() if place.passes}
     return certificate.takes_away(but_from=passing)
 
@@ -254,7 +254,7 @@ def _shredded(person: Person, proof: Proof | None, at: datetime) -> Iterable[Fin
 
 
 def kept_beside(certificate: Certificate) -> Kept:
-    """Return what an entry of the forgetting refers to."""
+    """Return the certificate as a payload, for the entry of the erasure to refer to."""
     return Kept(
         kind=PayloadKind.COMMAND_RESULT,
         content=certificate.as_json(),

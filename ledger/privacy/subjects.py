@@ -91,9 +91,9 @@ def fault_of(key: SubjectKey) -> str | None:
 
 
 def index_of(value: str) -> str:
-    """Return by what a sealed value is found again: nothing that could be guessed back.
+    """Return the blind index of a value: a keyed hash by which its sealed form can be found.
 
-    Where the value is empty, so is this.
+    Empty for an empty value.
     """
     value = " ".join(value.casefold().split())
     return _indexed(_master().keys[0], value) if value else ""
@@ -106,18 +106,19 @@ def indexes_of(value: str) -> list[str]:
 
 
 def fingerprint_of(value: Any, *, of: str) -> Keyed:
-    """Return a keyed fingerprint: equal for equal values, and no help in guessing them.
+    """Return a keyed fingerprint of a value: equal for equal values, useless for guessing them.
 
-    For the terms of an action that nobody may read there: what is personal, secret or long. The
-    same value says something else `of` another action, and under another key of the installation:
-    what is on record may be any of its `under`.
+    It stands in the recorded input of an action for a value that nobody may read there, because it
+    is personal, secret or long. The fingerprint of the same value differs between actions (`of`)
+    and between keys of the installation: `under` has one for each key, and a recorded one may be
+    any of them.
     """
     message = of.encode() + b"\0" + _written(value)
     return Keyed([vault.mac(key, _TERMS_INFO, message) for key in _master().keys])
 
 
 def count_keys() -> int:
-    """Return under how many keys of the installation something may be on record."""
+    """Return the number of keys that fingerprints and indexes on record may have been made with."""
     return len(_master().keys)
 
 

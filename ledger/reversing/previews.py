@@ -68,7 +68,7 @@ class Preview:
     """The reversal state of an entry, and what a reversal by the caller would do.
 
     `refusal` says why it is not possible; then there is no `token` to carry it out with.
-    `needed` says who else has to agree first; `requests` have been asked to.
+    `needed` is the approval that it takes; `requests` are the approvals already requested for it.
     """
 
     entry: Entry
@@ -243,7 +243,7 @@ def _original(
 
 
 def _later(entry: Entry) -> list[Entry]:
-    """Return what came after `entry` on its target and still stands, the first one first."""
+    """Return the later entries about the same target that are not undone, the oldest first."""
     after = Entry.objects.filter(
         target_type=entry.target_type,
         target_id=entry.target_id,

@@ -23,12 +23,13 @@ Found = Any
 class ReversalCommand:
     """How to undo one kind of action.
 
-    `look` reads what is there now; `plan` is pure and says what would happen; `run` does it,
-    by the services of the trade, and puts one action on record first: that is the reversal.
-    `policy_facts`, pure too, says of that action what approval policies will see: the very
-    state and facts that the service notes (`Proof.found`, `Proof.weighs`), so that a preview
-    can say who has to agree.
-    `object_of` returns what its capability may be held on, if it is held on single objects.
+    `look` reads the present state; `plan`, which is pure, says from it what would happen; `run`
+    does that by calling services of the app. The first action that they record is the reversal.
+    `policy_facts`, pure too, returns the state and the facts on which approval policies will be
+    evaluated for that action. They must be those that the service itself notes (`Proof.found`,
+    `Proof.weighs`), so that a preview can say who has to approve.
+    `object_of` returns the object on which the capability is checked, where permissions for single
+    objects exist.
     """
 
     name: str

@@ -89,7 +89,7 @@ def take(undoing: Undoing, *, at: datetime, approval_id: UUID | None = None) -> 
 
 
 def store(taken: AllowedStep, *, entry_id: UUID, at: datetime) -> None:
-    """Record that the step is on record as `entry_id`, and tell it."""
+    """Store the standing after a step, which the entry `entry_id` records, and emit its event."""
     undoing = taken.undoing
     step = Step(
         entry_id=entry_id,
@@ -125,7 +125,7 @@ def entry_of(target_type: str, target_id: str) -> UUID | None:
 
 
 def unused_requests(*, at: datetime) -> QuerySet[Approval, UUID]:
-    """Return the approvals that undoing still waits for although they were good until `at`."""
+    """Return the approvals that a reversal still waits for although they have expired by `at`."""
     # Index ledger_standings_with_requests.
     waiting = ReversalStanding.objects.exclude(requests=[])
     asked = waiting.annotate(asked=Func("requests", function="unnest")).values("asked")

@@ -92,7 +92,7 @@ def seal_line(statement: dict[str, Any], signature: str, leaves: Iterable[bytes]
 
 
 def line(value: Any) -> bytes:
-    """Return a line that has one spelling only."""
+    """Return a line of JSON in its canonical spelling."""
     return canonical(value) + b"\n"
 
 

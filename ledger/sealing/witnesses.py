@@ -63,7 +63,7 @@ def declare_scheme(scheme: str, way: Transport) -> None:
 
 
 def fault_of(url: str) -> str:
-    """Return why nothing is sent to a witness; empty if it is as it should be."""
+    """Return why nothing is sent to the witness at this URL; empty if there is no reason."""
     try:
         parts = urlsplit(url)
         has_host = bool(parts.hostname)
