@@ -101,7 +101,7 @@ def on_start(
 
 
 def pausing_start(name: str, *, declared_by: Principal, reason: str) -> Action:
-    """Return the action by which a start ends that its declarer may not have any more."""
+    """Return the action that pauses a start because its declarer may not start flows any more."""
     return Action(
         name="flow_start.pause",
         kind=Kind.UPDATE,

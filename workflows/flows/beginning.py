@@ -44,8 +44,8 @@ class Wanted:
 def start(wanted: Wanted, *, taken: TakenWork | None = None) -> Flow:
     """Start a flow with steps of the catalog. Raises as `command_for` and `begin` do.
 
-    It is planned with the steps that this process knows. Whether they are the latest, the
-    statement that starts the flow finds out; then it is planned anew.
+    It is planned with the steps that this process has cached. If the catalog has changed since,
+    the statement that starts the flow fails, and the flow is planned anew.
     """
     _check(wanted)
     known = engine.catalog_last_seen()
@@ -110,7 +110,7 @@ def _command(wanted: Wanted, plan: Plan) -> asked.StartFlow:
 
 
 def _lineage(starter: Principal) -> dict[str, Any]:
-    """Return what a flow that another one starts has from it: the starts that led known."""
+    """Return the starts that led to a flow, which it inherits from the flow that starts it."""
     maker = selectors.acting_as(starter)
     chain = starting.chain_of(maker.metadata, maker.options) if maker else ()
     return {starting.CHAIN: [*chain]} if chain else {}
@@ -126,11 +126,11 @@ def begin(
     premise: Premise | None = None,
     then: Callable[[Proof], None] | None = None,
 ) -> Flow:
-    """Start a flow that is thought to be new; if it is not, it must be the same.
+    """Start a flow. If one with that id exists already, it must be the same, and is returned.
 
-    `then` is called last in the transaction of a flow that was new. Without it, the flow and
-    its entry are one statement (ADR 0192).
-    Whoever `action` is delegated by is in whose name the flow starts: four eyes are not theirs.
+    `then` is called last in the transaction of a new flow. Without it, the flow and its entry are
+    one statement (ADR 0192). If `action` is delegated, the flow starts in the name of the one who
+    delegated it, who then cannot approve its steps.
 
     :raises FlowInvalid: if its child flows nest too deep.
     :raises FlowExists: if the id is taken by another flow.
@@ -160,7 +160,7 @@ def begin(
 def found(flow_id: str) -> Flow:
     """Return a flow.
 
-    :raises FlowUnknown: if known is none.
+    :raises FlowUnknown: if there is none.
     """
     flow = engine.flow(flow_id)
     if flow is None:

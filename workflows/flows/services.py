@@ -228,7 +228,7 @@ def cancel_flow(
 ) -> Flow:
     """End a flow; with `compensates` undo what its steps did, the last first.
 
-    Without a word about it that is as the flow asked for when it was started.
+    If `compensates` is None, the option that the flow was started with decides.
     Raises as `pause_flow` does.
     """
     if compensates is None:
@@ -289,9 +289,7 @@ def retry_now(
     reason: str = "",
     expected_version: Expected | None = None,
 ) -> Flow:
-    """Retry one work item now instead of later, also of a paused flow.
-
-    That goes for undoing it, too.
+    """Retry one work item, or its compensation, now instead of later; also of a paused flow.
 
     :raises NothingToRetry: if it waits for no retry.
     """

@@ -34,9 +34,10 @@ BY_ITSELF: Final = Principal(kind=PrincipalKind.SYSTEM, id="flow-start")
 
 
 def start_now(*, name: str, occasion: str, envelope: Envelope | None = None) -> dict[str, str]:
-    """Start the flow of one slot or event; say what became of it. Again is the same flow.
+    """Start the flow of one slot or event, and return what became of it. A repetition finds the
+    same flow.
 
-    The rights of who declared it are those of this moment: without them it is paused.
+    The present permissions of the declarer count: without them the start is paused.
     """
     start = FlowStart.objects.filter(name=name, enabled=True).first()
     if start is None:

@@ -63,9 +63,9 @@ class Occasions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartState:
-    """How a start stands. `state` is on, off, paused or refused (on, and the last was refused).
+    """The state of a start: on, off, paused, or refused (on, but its last flow was refused).
 
-    `lacks` is why who declared it may not let flows start now; empty if they may.
+    `lacks` says why its declarer may not start flows now; it is empty if they may.
     """
 
     state: str
