@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.http import HttpRequest
 from django.utils import timezone
 
 from console.flows import graph, history, provenance
@@ -159,7 +158,7 @@ def page(flow_id: str, asked: dict[str, Any]) -> Page:
     )
 
 
-def context(request: HttpRequest, shown: Page) -> dict[str, Any]:
+def context(shown: Page) -> dict[str, Any]:
     """Return what the template of the page shows."""
     flow = shown.flow
     waits = why_waiting.waiting(flow) if shown.is_now else None

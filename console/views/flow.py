@@ -105,7 +105,7 @@ def _shown(
     on_step: Refused | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    found = context(request, shown)
+    found = context(shown)
     if shown.is_now:
         # What is done is done to the flow of now; the past has no handles.
         found["offers"] = list(offers.on_flow(request, shown.flow, on_flow))
