@@ -87,10 +87,11 @@ def subscribe(
 def before_commit(
     pattern: str, hook: Handler, *, only: Callable[[str], bool] | None = None
 ) -> Subscription:
-    """Call `hook` inside the emitting transaction, whose rollback its error causes.
+    """Call `hook` inside the emitting transaction, which is rolled back if it raises.
 
-    Only for inserting rows that must exist if and only if the event does. `only` is asked
-    once per event name: an event that no hook is for can be appended in one round trip.
+    Only for inserting rows that must exist if and only if the event does. `only` says for an event
+    name whether the hook wants such events; its answer is kept. An event that no hook wants can be
+    appended in one round trip.
     """
     return _add(_hooks, pattern, hook, None, only)
 
@@ -102,10 +103,10 @@ def before_commit_asking(
     asks: Callable[[str], wire.Statement],
     only: Callable[[str], bool] | None = None,
 ) -> Subscription:
-    """Call `hook` as `before_commit` does, with the rows of a SELECT as well.
+    """Call `hook` as `before_commit` does, and pass it the rows of a SELECT as well.
 
-    `asks` returns it for the name of an event. It shares the round trip of the append where it
-    can, and runs before it.
+    `asks` returns that SELECT for the name of an event. It runs before the append, if possible in
+    the same round trip.
     """
     return _add(_hooks, pattern, hook, None, only, asks)
 
@@ -139,7 +140,7 @@ def publish(envelope: Envelope, answers: Sequence[list[wire.Row]] | None = None)
 
 
 def heard(names: Set[str]) -> Set[str]:
-    """Return those of `names` for whose events any hook or handler is registered."""
+    """Return those of `names` that any hook or handler is registered for."""
     if names <= _unheard:
         return frozenset()
     found = {name for name in names if hooks_of(name) or _handlers_of(name)}

@@ -105,8 +105,11 @@ def clashes() -> list[str]:
 
 
 def looks_at(*, is_typed: bool) -> bool:
-    """Return whether data are held against their schema: not what typed code has made where that
-    could only be logged, for it was tested where the setting is strict."""
+    """Return whether the data of an event are validated.
+
+    They always are where the setting is strict, as in tests. In production a violation can only be
+    logged, so data that typed code has made (`is_typed`) are not validated once more.
+    """
     return not is_typed or conf.is_strict()
 
 

@@ -55,8 +55,9 @@ def emit(
     """Record an event in the surrounding transaction, and publish it on the bus after commit.
 
     An `event_id` of the caller's own makes this idempotent: if the log has it already,
-    nothing is recorded or published, and the recorded envelope is returned. `first` is what it
-    reports: statements (`rows.insertion`) that share its round trip, and run before it.
+    nothing is recorded or published, and the recorded envelope is returned. `first` are the
+    statements of the change that the event reports (`rows.insertion`): they run before the append,
+    in the same round trip.
 
     :raises NoTransaction: if there is no transaction.
     :raises DomainEventWithoutStream: if it is a domain event and `stream` is missing.
@@ -141,9 +142,9 @@ def drafts(
     ids: Sequence[str | None] | None = None,
     looks: bool = True,
 ) -> list[Draft]:
-    """Return a draft for each of several events, name and data each. Raises as `draft` does.
+    """Return a draft for each pair of name and data. Raises as `draft` does.
 
-    Without `looks` their data are not validated (`catalogue.looks_at`).
+    Without `looks` the data are not validated (`catalogue.looks_at`).
     """
     drafted = []
     new = new_event_ids(len(facts))

@@ -53,17 +53,18 @@ class InputInvalid(Rejected):
 class WorkKind:
     """How one kind of work is done, and what happens when it goes wrong.
 
-    `light` work is quick and cheap to repeat: many rows share one claim and one
-    completion, but for what has lost a worker. `permanent` are the errors that go to the dead
-    letters at once. Whoever asks for it over the API must hold its `capability`, besides that of
-    enqueueing.
-    `housekeeping` comes round by itself: lists may leave out what of it went well, and after
-    WORK_HOUSEKEEPING_DAYS it is forgotten (`retention`). Work of different queues (`queues`)
-    does not wait for each other, where workers are so divided. `part_of` says what waits for
-    its outcome ("a flow"): nobody cancels or discards the part, for the whole would never end.
-    `reads` returns what asks for what the handler has to know, by the id of the work: if it
-    can, the round trip of the claim brings that along (`Watch.read`). Of other kinds of work,
-    which may be what is claimed, it asks for nothing.
+    - `light`: it is quick, and cheap to repeat. Many rows share one claim and one completion,
+      except a row that has already lost a worker.
+    - `permanent`: the exceptions after which it becomes a dead letter at once.
+    - `capability`: needed, besides that of enqueueing, to enqueue it over the API.
+    - `housekeeping`: a schedule enqueues it. Lists may leave out what went well, which is deleted
+      after WORK_HOUSEKEEPING_DAYS (`retention`).
+    - `queue`: work waits only for work of its own queue, where each queue has workers (`queues`).
+    - `part_of`: names what waits for its outcome ("a flow"). Such work cannot be cancelled or
+      discarded, because what waits for it would never end.
+    - `reads`: returns the query for what the handler needs to know, by the id of the work. It
+      shares the round trip of the claim where possible (`Watch.read`), and has to find no rows for
+      the id of another kind of work.
     """
 
     name: str
