@@ -55,13 +55,13 @@ class StepViewSet(viewsets.ViewSet):
     @extend_schema(request=OpenApiTypes.OBJECT, responses={201: StepOut})
     def create(self, request: Request) -> Response:
         """Register a step; an equal one changes nothing."""
-        step = services.register_step(step=_step_from(request.data))
+        step = services.register_step(step=strict_step_from_json(request.data))
         return self._answer(step.id, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=OpenApiTypes.OBJECT, responses=StepOut, parameters=[STEP_ID, IF_MATCH])
     def update(self, request: Request, pk: str) -> Response:
         """Replace a step. What is under way keeps the definition it has."""
-        step = _step_from(request.data)
+        step = strict_step_from_json(request.data)
         if step.id != pk:
             raise StepInvalid("the id is not that of the address", pointer="/id")
         version = expected_version(request, required=False)
@@ -79,7 +79,7 @@ class StepViewSet(viewsets.ViewSet):
         """Answer a repeated request whose first response was lost."""
         if request.method == "DELETE":
             return Response(status=status.HTTP_204_NO_CONTENT)
-        return self._answer(_step_from(request.data).id)
+        return self._answer(strict_step_from_json(request.data).id)
 
     def _answer(self, step_id: str, *, status: int = status.HTTP_200_OK) -> Response:
         catalog = engine.catalog()
@@ -126,7 +126,3 @@ def _shown(step: Step, health: Health) -> dict[str, Any]:
         "health": health.as_json(),
         "unregistered": callables.unknown_of(step),
     }
-
-
-def _step_from(document: Any) -> Step:
-    return strict_step_from_json(document)

@@ -147,11 +147,7 @@ def _own(paths: tuple[Stream, ...]) -> list[Stream]:
 
 
 def _item(item: StateItem) -> dict[str, Any]:
-    return {"id": _path(item.stream), "data": item.data, "sequence": max(item.sequence - 1, 0)}
-
-
-def _path(stream: Stream) -> list[str]:
-    return list(stream)
+    return {"id": list(item.stream), "data": item.data, "sequence": max(item.sequence - 1, 0)}
 
 
 def _line(value: Any) -> str:

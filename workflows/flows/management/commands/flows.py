@@ -11,7 +11,6 @@ from events.domain.errors import DomainError
 from workflows.flows import selectors, services
 from workflows.flows.argyll import listing
 from workflows.flows.domain import snapshot
-from workflows.flows.domain.flow import Flow
 from workflows.flows.domain.times import written
 from workflows.flows.execution.aggregates import stream_of
 from workflows.flows.explanations import explain, why_waiting
@@ -177,7 +176,7 @@ class Command(BaseCommand):
     def _replay(self, *, flow_id: str) -> None:
         kept = explain.reached(flow_id)
         anew = explain.replayed(flow_id, until=kept.sequence)
-        if _document(kept.flow) != _document(anew):
+        if snapshot.dump(kept.flow) != snapshot.dump(anew):
             raise CommandError(f"{flow_id}: what is kept is not what its events say.")
         self.stdout.write(f"{flow_id}: {kept.sequence} events say what is kept")
 
@@ -185,7 +184,3 @@ class Command(BaseCommand):
 def _line_of(row: FlowSummary) -> str:
     state = "paused" if row.is_paused and row.status == "active" else row.status
     return f"{written(row.started_at)}  {state:9}  {row.flow_id}  {', '.join(row.goals)}"
-
-
-def _document(flow: Flow) -> dict[str, Any]:
-    return snapshot.dump(flow)
