@@ -32,7 +32,7 @@ class Check:
 class Finding:
     """What one check found. `violations` are at most `VIOLATIONS_SHOWN_MAX` of `count`.
 
-    With `nobody_works` they are no violations: work only waits for the next process to start.
+    With `nobody_works` no process of the product is running, so that work waits is no violation.
     """
 
     id: str
@@ -124,7 +124,7 @@ def examine(each: Check, *, nobody_works: bool = False) -> Finding:
 
 @contextmanager
 def _one_moment() -> Iterator[None]:
-    """Let all that a check reads be of one moment: what is committed meanwhile is no fault."""
+    """Let a check read one snapshot, so that commits in the meantime are not taken for faults."""
     if connection.in_atomic_block:
         yield
         return

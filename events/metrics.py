@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 
 class Kind(StrEnum):
-    """What may become of a figure: anything, or only more."""
+    """Whether a figure may go up and down, or only up."""
 
     GAUGE = "gauge"
     COUNTER = "counter"

@@ -18,9 +18,9 @@ SAMPLE_IDS: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossing:
-    """A foreign key over which one could come to what belongs to another owner.
+    """A foreign key that could lead to a row of another owner.
 
-    `ours` and `theirs` are the paths from the model to the owner: its own, and over the key.
+    `ours` and `theirs` are two paths from the model to an owner: its own, and that over the key.
     """
 
     model: type[Model]

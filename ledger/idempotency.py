@@ -176,7 +176,7 @@ class Exchange:
         )
 
     def end(self) -> None:
-        """Let others have the key. A process that dies lets go of it too."""
+        """Release the lock of the key. The death of the process releases it too."""
         while self._locked:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [self._locked.pop()])
@@ -265,10 +265,10 @@ class transaction:  # noqa: N801 - used as a function. No generator: every servi
 
 
 def fingerprint(*, method: str, path: str, query: Mapping[str, Any], body: Any) -> Keyed:
-    """Return what two requests have in common when they say the same.
+    """Return a keyed fingerprint of a request: the same for requests that ask for the same.
 
-    Entries have it for good, and a body may be about somebody who is forgotten one day: it is
-    keyed, so that it cannot be guessed.
+    It stays in entries for good, and a body may be about a person who is erased one day. So it is
+    keyed: without the key, a guess at the body cannot be confirmed.
     """
     digest = canonical.fingerprint([method, path, dict(query), body])
     return subjects.fingerprint_of(digest, of="request")

@@ -27,9 +27,9 @@ _RELATED: dict[str, Related] = {}
 
 
 def whose_reversal_is(states: Collection[str]) -> Q:
-    """Return the condition on entries that their reversal has come so far as one of `states`.
+    """Return the condition that the reversal of an entry is in one of `states`.
 
-    What cannot be undone has no standing.
+    Entries that cannot be undone have no standing.
     """
     found = Q(standing__state__in=states)
     if State.NOT_REVERSIBLE not in states:

@@ -84,7 +84,7 @@ def key_for(text: str) -> ApiKey:
 
 
 def agent_key_for(text: str) -> AgentKey:
-    """Return the agent's key that is written like this, with the whole chain behind it.
+    """Return the live key of an agent whose written form is `text`, with its delegations loaded.
 
     :raises CredentialRefused: if there is none, or no link of its chain is in force any more.
     :raises AgentStopped: if there is one, and its agent is stopped for a while.
@@ -130,7 +130,7 @@ def live_agent_key(prefix: str) -> AgentKey | None:
 
 
 def is_of_agent(text: str) -> bool:
-    """Return whether this is written like an agent's key."""
+    """Return whether `text` has the written form of an agent's key."""
     parts = written.read(text)
     return parts is not None and parts.is_of_agent
 

@@ -24,7 +24,7 @@ class PrincipalInactive(Forbidden):
 def demand_current(principal: Principal, *capability_ids: str) -> None:
     """Check that an absent principal still holds these capabilities, each on at least one object.
 
-    The permissions of the system do not end.
+    The system always does.
 
     :raises PrincipalInactive: if the user may no longer log in, or the key has ended.
     :raises DelegationEnded, DelegationNotBegun, OutsideHours, OutOfReach: of an agent, as its

@@ -81,9 +81,9 @@ class Chain:
         return rows
 
     def why_ended(self, at: datetime) -> DomainError | None:
-        """Return why nothing may be done now; None if something may.
+        """Return why nothing may be done at this moment; None if it may.
 
-        An ended delegation is reported as ended, not as outside its hours.
+        A delegation that has ended is reported as ended, even outside its hours.
         """
         if not self.last.root.is_active or _all_are_stopped():
             return DelegationEnded(str(self.last.pk))
@@ -96,7 +96,7 @@ class Chain:
         return next(iter(ended or found), None)
 
     def is_stopped(self, at: datetime) -> bool:
-        """Return whether it is shut out although no link has ended: by its agents, or its times."""
+        """Return whether nothing may be done although no link has ended: a stop, or its hours."""
         ended = any(link.revoked_at or link.expires_at <= at for link in self.links)
         return self.last.root.is_active and not ended and self.why_ended(at) is not None
 
@@ -131,11 +131,11 @@ def mandate_of(principal: Principal, delegated_by: Principal | None = None) -> M
 def charge(
     capability_id: str, target: Target, facts: Mapping[str, Any], *, is_within_scope: bool = True
 ) -> Mandate | None:
-    """Charge one action, and the money in its facts, to every budget of the acting agent.
+    """Charge one action, and the amount in its facts, to every budget of the acting agent.
 
-    What only follows from an action (a job) was paid for with it: it is stopped by an end
-    of the delegation, and costs nothing. What is not within the scope of a delegation, because
-    every agent may do it, is paid for all the same.
+    An action that follows from another (in a job) was charged with that one: it costs nothing, and
+    is refused only if a link is not in force. With `is_within_scope` False neither scopes nor
+    filters are checked, because every agent may do this; it is charged all the same.
 
     :raises DelegationEnded, DelegationNotBegun, OutsideHours: if a link is not in force.
     :raises OutOfReach: if a link does not let the capability, or the target, pass.

@@ -17,7 +17,7 @@ _PROVED_AT: Final = "daybook_proved_at"
 
 
 def prove(request: HttpRequest, password: str) -> bool:
-    """Return whether this is the password of who is logged in, and remember it for a while.
+    """Return whether this is the password of the user who is logged in; if so, remember that.
 
     :raises TooManyWrongPasswords: if too many were wrong before.
     """
@@ -32,7 +32,7 @@ def prove(request: HttpRequest, password: str) -> bool:
 
 
 def is_fresh(request: Any) -> bool:
-    """Return whether it was proved lately, in this session."""
+    """Return whether the password was entered in this session within the last minutes."""
     session = getattr(request, "session", None)
     proved_at = session.get(_PROVED_AT, 0.0) if session is not None else 0.0
     return bool(0 <= time.time() - proved_at <= FRESH_FOR_S)

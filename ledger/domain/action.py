@@ -121,10 +121,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """Something private that is about to be shown, and which of its fields.
+    """A disclosure that is about to happen: of which target, and which of its fields.
 
-    `source` says what lets them look if it is not what they hold, such as a grant; `policy`
-    names it then.
+    If the reader is entitled by something other than permissions, such as an access to a document,
+    `source` says by what and `policy` names it.
     """
 
     name: str
@@ -171,10 +171,10 @@ class _Notes:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """That an action is being put on record. Only `ledger.recording` makes one.
+    """Proof that an action is being recorded. Only `ledger.recording` makes one.
 
-    A function that changes something accountable takes it as an argument, so that it
-    cannot be called unrecorded.
+    A function that changes something accountable takes it as an argument, so that it cannot be
+    called without an entry.
     """
 
     entry_id: UUID

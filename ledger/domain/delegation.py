@@ -134,7 +134,7 @@ class Terms:
         return covers(self.scopes, capability_id)
 
     def includes(self, type_: str, id_: str) -> bool:
-        """Say whether the filter lets this target pass. What lists things filters them itself."""
+        """Return whether the filter lets this target pass. Lists apply the filter themselves."""
         if not self.resources:
             return True
         return type_ in self.resources and id_ in {*self.resources[type_], UNKNOWN_TARGET}
@@ -188,7 +188,7 @@ class Spending:
 
 
 def why_ended(terms: Terms, used: Used, *, delegation_id: str, at: datetime) -> DomainError | None:
-    """Return why nothing at all may be done under a delegation now; None if something may."""
+    """Return why nothing at all may be done under a delegation at this moment; None if it may."""
     if used.is_ended or at >= terms.expires_at:
         return DelegationEnded(delegation_id)
     if terms.starts_at and at < terms.starts_at:

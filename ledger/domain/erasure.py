@@ -44,10 +44,10 @@ class Need:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Whom to forget. The first of `subjects` is who was asked for.
+    """A person to be erased. The first of `subjects` is the one that was asked for.
 
-    `values` are what is known of them in clear: names, addresses, numbers. `others` are subjects
-    that may be the same person, or not: they are named, and left alone.
+    `values` are the known personal values in clear: names, addresses, numbers. `others` are
+    subjects that may or may not be the same person: they are reported and not erased.
     """
 
     subjects: tuple[str, ...]
@@ -73,8 +73,8 @@ class Person:
     def sought(self) -> tuple[str, ...]:
         """The values by which texts are searched, the longest first; none while any is needed.
 
-        Who is kept in one place cannot be searched for in the others: the texts may be what
-        it is kept for.
+        While something of a person has to be kept, texts are not searched for them: those texts
+        may be what it is kept for.
         """
         if any(need.until is None for need in self.needs.values()):
             return ()
@@ -89,9 +89,9 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What becomes of so many rows; why, and until when, if they are kept.
+    """What happens to a number of rows; if they are kept, why and until when.
 
-    `ids` name the rows one by one, as far as somebody may want to look at what is left of them.
+    `ids` are those of rows that somebody may want to look at afterwards.
     """
 
     means: Means
