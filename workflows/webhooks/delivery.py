@@ -77,8 +77,9 @@ def attempt(claim: Claim) -> dict[str, Any]:
         return {"status": delivery.status}
     if not _is_wanted(delivery):
         return _abandon(claim, delivery)
-    _wait_for_the_endpoint(delivery)
     _wait_for_a_turn(claim, delivery)
+    # Last: whoever is let through after a pause is its probe, and has to make the call.
+    _wait_for_the_endpoint(delivery)
     failpoint(BEFORE_CALL)
     made = _call(delivery)
     if made is None:

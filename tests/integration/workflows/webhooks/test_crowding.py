@@ -18,7 +18,7 @@ from tests.integration.workflows.webhooks.conftest import (
 )
 from tests.peers import Receiver, receiver
 from workflows.webhooks import crowding
-from workflows.webhooks.models import Attempt, Delivery, DeliveryStatus
+from workflows.webhooks.models import Attempt, Delivery, DeliveryStatus, Endpoint
 from workflows.webhooks.outbox import KIND
 from workflows.work import leases, runner
 from workflows.work.domain.claim import Claim
@@ -81,6 +81,22 @@ def test_it_is_sent_once_there_is_room(peer: Receiver) -> None:
 
     assert len(peer.received) == 1
     assert Delivery.objects.latest("created_at").status == DeliveryStatus.DELIVERED
+
+
+def test_a_message_that_is_put_back_leaves_the_probe_to_another(peer: Receiver) -> None:
+    subscribed(peer.url)
+    for parcel in ("p1", "p2"):
+        happens(parcel=parcel)
+    first, _second = held(2)
+    happens(parcel="p3")
+    over = timezone.now()
+    Endpoint.objects.create(origin=f"http://127.0.0.1:{peer.port}", failures=9, open_until=over)
+    work_off()
+    assert peer.received == []
+
+    runner.run([first])
+
+    assert len(peer.received) == 1
 
 
 def test_another_receiver_is_not_held_up(peer: Receiver) -> None:
