@@ -140,7 +140,7 @@ def _counted(rows: QuerySet[Any], states: Iterable[Any]) -> dict[str, str]:
 
 
 def _events(current: Dashboard) -> Iterator[Figure]:
-    lag = explore.lag(now=current.now)
+    lag = explore.lag()
     yield Figure(
         key="rate",
         name="Events in the last minute",

@@ -181,16 +181,17 @@ def per_minute(*, now: datetime, minutes: int = 60) -> list[int]:
     return [counts.get(minute, 0) for minute in range(minutes)]
 
 
-def lag(*, now: datetime) -> Lag:
-    """Return how far the sequencer is behind."""
+def lag() -> Lag:
+    """Return how far the sequencer is behind, by the clock of the database, which records."""
     sql = (
-        "SELECT coalesce(sum(1 + coalesce(cardinality(u.others), 0)), 0), min(e.recorded_at), "
+        "SELECT coalesce(sum(1 + coalesce(cardinality(u.others), 0)), 0), "
+        "coalesce(extract(epoch FROM clock_timestamp() - min(e.recorded_at)), 0)::float8, "
         "(SELECT coalesce(max(position), 0) FROM events_position) "
         "FROM events_unsequenced u JOIN events_event e ON e.id = u.event"
     )
-    [(count, oldest, head)] = wire.run(sql).fetchall()
-    seconds = (now - oldest).total_seconds() if oldest else 0.0
-    return Lag(events=count, seconds=seconds, head=head)
+    [(count, seconds, head)] = wire.run(sql).fetchall()
+    # Whose clock was set back meanwhile says less than nothing.
+    return Lag(events=count, seconds=max(0.0, seconds), head=head)
 
 
 def position_at(moment: datetime) -> int:

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from django.utils import timezone
-
 from events import explore
 from events.metrics import Figure, counter, gauge, reader
 
@@ -18,7 +16,7 @@ LAG = gauge(
 
 @reader
 def read_log() -> Iterator[Figure]:
-    found = explore.lag(now=timezone.now())
+    found = explore.lag()
     yield POSITIONS.is_now(found.head)
     yield UNSEQUENCED.is_now(found.events)
     yield LAG.is_now(found.seconds)

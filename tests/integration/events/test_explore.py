@@ -38,6 +38,14 @@ def sequenced() -> None:
         pass
 
 
+def database_now() -> datetime:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        [now] = cursor.fetchone()
+    assert isinstance(now, datetime)
+    return now
+
+
 def set_recorded_at(event: Envelope, moment: datetime) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
@@ -143,13 +151,12 @@ class TestFigures:
         assert explore.per_minute(now=now, minutes=3) == [0, 1, 2]
 
     def test_tell_how_late_the_sequencer_is(self) -> None:
-        now = timezone.now()
         event = tell("tale.begun", ("tale", "1"))
-        set_recorded_at(event, now - timedelta(seconds=9))
+        set_recorded_at(event, database_now() - timedelta(seconds=9))
 
-        behind = explore.lag(now=now)
+        behind = explore.lag()
         sequenced()
-        caught_up = explore.lag(now=now)
+        caught_up = explore.lag()
 
         assert (behind.events, round(behind.seconds)) == (1, 9)
         assert (caught_up.events, caught_up.seconds) == (0, 0.0)
