@@ -94,25 +94,32 @@ class Group:
 
     def begin(self, member: _Member) -> None:
         """Wait until `member` is written, or is to write; then write for its company too."""
-        with self._lock:
-            if not self._is_writing:
-                # Nobody waits either.
-                self._is_writing = member.is_writer = True
-                return
-            member.called = threading.Event()
-            self._waiting.append(member)
-        self._wait(member)
-        if member.is_writer:
-            try:
+        try:
+            with self._lock:
+                if not self._is_writing:
+                    # Nobody waits either.
+                    self._is_writing = member.is_writer = True
+                    return
+                member.called = threading.Event()
+                self._waiting.append(member)
+            self._wait(member)
+            if member.is_writer:
                 self._write_for(self._company(member))
-            except BaseException:
-                self.end(member)
-                raise
+        except BaseException:
+            self._withdraw(member)
+            raise
 
     def end(self, member: _Member) -> None:
         """Let the next one write, if `member` did."""
         if member.is_writer:
-            self._pass_on()
+            self._pass_on(member)
+
+    def _withdraw(self, member: _Member) -> None:
+        """Take away the place of who was interrupted: else it would be called, and not come."""
+        with self._lock:
+            if member in self._waiting:
+                self._waiting.remove(member)
+        self.end(member)
 
     def _wait(self, member: _Member) -> None:
         if member.called.wait(PATIENCE_S):
@@ -143,13 +150,18 @@ class Group:
         except Error:
             # Each finds out alone whether it is at fault, without blocking the others.
             self._connection().close_if_unusable_or_obsolete()
+        except BaseException:
+            # Interrupted in mid-statement, whose answer would be taken for that of the next one.
+            self._connection().close()
+            raise
         finally:
             # PostgreSQL has nothing to do until the next one writes. Those who are called before
             # it take the interpreter, one after the other, for what each does next.
-            self._pass_on()
-            writer.is_writer = False
-            for member in others:
-                member.called.set()
+            try:
+                self._pass_on(writer)
+            finally:
+                for member in others:
+                    member.called.set()
 
     def _write_together(self, company: list[_Member]) -> None:
         joints = [member.joint() for member in company]
@@ -170,12 +182,19 @@ class Group:
             self._db.inc_thread_sharing()
         return self._db
 
-    def forget_connection(self) -> None:
-        """A forked child has its parent's connection, which it must leave alone."""
+    def forget(self) -> None:
+        """A forked child has its parent's connection, which it must leave alone, and the places
+        of its parent's threads, but none of these threads."""
         self._db = None
+        self._lock = threading.Lock()
+        self._is_writing = False
+        self._waiting = []
 
-    def _pass_on(self) -> None:
+    def _pass_on(self, writer: _Member) -> None:
         with self._lock:
+            if not writer.is_writer:
+                return
+            writer.is_writer = False
             if not self._waiting:
                 self._is_writing = False
                 return
@@ -198,4 +217,4 @@ def _lists_of(joints: Sequence[Joint]) -> dict[str, wire.JsonText]:
 
 
 group = Group()
-os.register_at_fork(after_in_child=group.forget_connection)
+os.register_at_fork(after_in_child=group.forget)

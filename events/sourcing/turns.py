@@ -5,6 +5,7 @@ state and appends in one round trip, where fifty would wait for each other in th
 Between processes the lock of the stream protects it, and behind that its UNIQUE sequence.
 """
 
+import os
 import threading
 import time
 from collections import deque
@@ -44,13 +45,15 @@ def turn(stream: Stream) -> Iterator[None]:
     if _thread.has_turn:
         yield
         return
-    mine = _come(stream)
-    mine.wait(PATIENCE_S)
-    with _calm:
-        # They are through in a round trip, and have left here what they wrote, or lost.
-        _calm.wait_for(lambda: stream not in _rushing, PATIENCE_S)
-    _thread.has_turn = True
+    mine = threading.Event()
     try:
+        # Here too: whoever is interrupted while waiting must not keep the place.
+        _come(stream, mine)
+        mine.wait(PATIENCE_S)
+        with _calm:
+            # They are through in a round trip, and have left here what they wrote, or lost.
+            _calm.wait_for(lambda: stream not in _rushing, PATIENCE_S)
+        _thread.has_turn = True
         yield
     finally:
         _thread.has_turn = False
@@ -75,11 +78,10 @@ class Rush(AbstractContextManager[None]):
     def __exit__(self, *_how: object) -> None:
         _thread.has_turn = self._had_turn
         with _lock:
-            left = _rushing[self._stream] - 1
-            if left:
+            left = _rushing.pop(self._stream, 0) - 1
+            if left > 0:
                 _rushing[self._stream] = left
             else:
-                del _rushing[self._stream]
                 _calm.notify_all()
 
 
@@ -102,21 +104,33 @@ def has_rivals_elsewhere(stream: Stream) -> bool:
     return until is not None and until > time.monotonic()
 
 
-def _come(stream: Stream) -> threading.Event:
-    mine = threading.Event()
+def _come(stream: Stream, mine: threading.Event) -> None:
     with _lock:
         queue = _waiting.setdefault(stream, deque())
         if not queue:
             mine.set()
         queue.append(mine)
-    return mine
 
 
 def _leave(stream: Stream, mine: threading.Event) -> None:
     with _lock:
-        queue = _waiting[stream]
+        queue = _waiting.get(stream)
+        if queue is None or mine not in queue:
+            return
         queue.remove(mine)
         if queue:
             queue[0].set()
         else:
             del _waiting[stream]
+
+
+def _forget() -> None:
+    """A forked child has the places of its parent's threads, but none of these threads."""
+    global _lock, _calm  # noqa: PLW0603 (one per process; somebody may have held the lock)
+    _lock = threading.Lock()
+    _calm = threading.Condition(_lock)
+    _waiting.clear()
+    _rushing.clear()
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -1,6 +1,9 @@
+import os
+import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -69,9 +72,109 @@ def test_the_next_one_writes_before_those_who_were_written_go_on(
     assert order == ["second", "fourth", "third"]
 
 
+class Interrupted(Exception):
+    """As a handler is, when its time is up."""
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise Interrupted
+
+
+@pytest.fixture
+def _alarm() -> Iterator[None]:
+    before = signal.signal(signal.SIGALRM, _interrupt)
+    yield
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("_alarm")
+def test_who_is_interrupted_while_waiting_keeps_nobody_from_writing(order: list[str]) -> None:
+    group, held = Group(), threading.Event()
+
+    def hold() -> None:
+        with group.turn("first", SQL, partial(part, "first")):
+            held.set()
+            eventually(partial(has, group, 1))
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+            eventually(partial(has, group, 0))
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(60)
+    with pytest.raises(Interrupted), group.turn("second", SQL, partial(part, "second")):
+        pytest.fail("it is somebody else's turn")
+    holder.join(timeout=60)
+
+    assert not group._is_writing
+    assert not holder.is_alive()
+
+
+@pytest.mark.usefixtures("_alarm")
+def test_who_is_interrupted_while_writing_for_others_lets_them_write_over_a_new_connection(
+    order: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, database, held = Group(), NoDatabase(), threading.Event()
+
+    def fetch(_sql: str, _params: Mapping[str, str], *, db: Any) -> list[tuple[str]]:
+        signal.raise_signal(signal.SIGALRM)
+        pytest.fail("it was interrupted")
+
+    def hold() -> None:
+        with group.turn("first", SQL, partial(part, "first")):
+            held.set()
+            eventually(partial(has, group, 2))
+
+    def write_after() -> None:
+        eventually(partial(has, group, 1))
+        write(group, "third")
+
+    monkeypatch.setattr(wire, "fetch", fetch)
+    monkeypatch.setattr(group, "_db", database)
+    threads = [threading.Thread(target=hold), threading.Thread(target=write_after)]
+    threads[0].start()
+    assert held.wait(60)
+    threads[1].start()
+    with pytest.raises(Interrupted), group.turn("second", SQL, partial(part, "second")):
+        pytest.fail("nothing was written")
+    for thread in threads:
+        thread.join(timeout=60)
+
+    assert (group._is_writing, group._waiting, database.closed) == (False, [], 1)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_a_forked_child_waits_for_no_thread_of_its_parent(order: list[str]) -> None:
+    held, go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with (
+            group_commit.group.turn("first", SQL, partial(part, "first")),
+            group_commit.group._lock,
+        ):
+            held.set()
+            go.wait(60)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(60)
+    if (child := os.fork()) == 0:
+        with group_commit.group.turn("second", SQL, partial(part, "second")):
+            os._exit(7)
+    _, status = os.waitpid(child, 0)
+    go.set()
+    holder.join(timeout=60)
+
+    assert os.waitstatus_to_exitcode(status) == 7
+
+
 class NoDatabase:
+    closed = 0
+
     def close_if_unusable_or_obsolete(self) -> None:
         pass
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 def write(group: Group, name: str) -> None:

@@ -1,7 +1,10 @@
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
+from types import FrameType
 
 import pytest
 
@@ -107,6 +110,58 @@ def test_a_failure_gives_the_turn_to_the_next() -> None:
 
     with turns.turn(STREAM):
         pass
+
+
+class Interrupted(Exception):
+    """As a handler is, when its time is up."""
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise Interrupted
+
+
+def test_who_is_interrupted_while_waiting_leaves_no_place() -> None:
+    before = signal.signal(signal.SIGALRM, _interrupt)
+    held, go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with turns.turn(STREAM):
+            held.set()
+            eventually(partial(has_more, 1))
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+            go.wait(60)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(60)
+    with pytest.raises(Interrupted), turns.turn(STREAM):
+        pytest.fail("it is somebody else's turn")
+    signal.signal(signal.SIGALRM, before)
+
+    assert not has_more(1)
+    go.set()
+    holder.join(timeout=60)
+
+
+def test_a_forked_child_waits_for_no_thread_of_its_parent() -> None:
+    held, go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with turns.turn(STREAM), turns._lock:
+            held.set()
+            go.wait(60)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(60)
+    if (child := os.fork()) == 0:
+        with turns.turn(STREAM):
+            os._exit(len(turns._waiting[STREAM]))
+    _, status = os.waitpid(child, 0)
+    go.set()
+    holder.join(timeout=60)
+
+    assert os.waitstatus_to_exitcode(status) == 1
 
 
 def test_a_rival_elsewhere_is_expected_again_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
