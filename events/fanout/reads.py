@@ -14,10 +14,13 @@ from typing import ParamSpec, TypeVar
 
 from channels.db import database_sync_to_async
 from django.db import InterfaceError, OperationalError, connection
+from psycopg.errors import QueryCanceled
 
 READ_THREADS_MAX = 4
 _PAUSE_MIN_S = 0.1
 _PAUSE_MAX_S = 2.0
+_CANCELLED_MAX = 2
+"""How often a read is made again that the database would not finish: it may only be busy."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,7 +30,10 @@ _threads = ThreadPoolExecutor(max_workers=READ_THREADS_MAX, thread_name_prefix="
 
 
 async def patiently(read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return what `read` returns, however long the database stays away."""
+    """Return what `read` returns, however long the database stays away.
+
+    :raises OperationalError: if the database is there, and cancels the read again and again.
+    """
     off_the_loop = database_sync_to_async(read, thread_sensitive=False, executor=_threads)
     return await _through_absences(lambda: off_the_loop(*args, **kwargs))
 
@@ -39,7 +45,7 @@ class SteadyReader:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="feed-follow")
 
     async def read(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what `read` returns, however long the database stays away."""
+        """Return what `read` returns, however long the database stays away. Raises likewise."""
         loop, work = asyncio.get_running_loop(), partial(_afresh_after_failure, read)
         return await _through_absences(
             lambda: loop.run_in_executor(self._thread, partial(work, *args, **kwargs))
@@ -64,11 +70,16 @@ def _afresh_after_failure(read: Callable[P, T], *args: P.args, **kwargs: P.kwarg
 
 
 async def _through_absences(attempt: Callable[[], Awaitable[T]]) -> T:
-    pause_s = _PAUSE_MIN_S
+    pause_s, cancelled = _PAUSE_MIN_S, 0
     while True:
         try:
             return await attempt()
         except (OperationalError, InterfaceError) as error:
+            # Whoever cancels a statement is not away. What takes too long would do so for ever,
+            # and a read for each socket that asks for it would keep the threads of all.
+            cancelled += isinstance(error.__cause__, QueryCanceled)
+            if cancelled > _CANCELLED_MAX:
+                raise
             logger.warning("The database is away; reading again soon.", extra={"why": str(error)})
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _PAUSE_MAX_S)
