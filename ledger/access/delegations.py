@@ -205,11 +205,12 @@ def _spend(chain: Chain, spending: Spending, at: datetime) -> None:
     assert taken.rowcount == len(chain.links), "every link was locked when it had enough"
 
 
-# By the primary key; the rows are locked already.
+# By the primary key; the rows are locked already. Money is counted where there is a limit to it,
+# and so one currency: a sum of several would say nothing.
 _SPEND = """
 UPDATE ledger_delegation SET
   actions_used = actions_used + 1,
-  cents_used = cents_used + %(cents)s,
+  cents_used = cents_used + CASE WHEN cents_max IS NULL THEN 0 ELSE %(cents)s END,
   minute_used = CASE WHEN minute_started_at > %(at)s - interval '1 minute'
                      THEN minute_used + 1 ELSE 1 END,
   minute_started_at = CASE WHEN minute_started_at > %(at)s - interval '1 minute'

@@ -11,7 +11,8 @@ from ledger.models import Delegation
 
 _OVERDRAWN = """
 SELECT p.id FROM ledger_delegation p JOIN ledger_delegation c ON c.parent_id = p.id
- GROUP BY p.id HAVING p.actions_used < sum(c.actions_used) OR p.cents_used < sum(c.cents_used)
+ GROUP BY p.id HAVING p.actions_used < sum(c.actions_used)
+    OR p.cents_max IS NOT NULL AND p.cents_used < sum(c.cents_used)
  ORDER BY p.id
 """
 

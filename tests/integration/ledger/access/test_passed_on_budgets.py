@@ -93,12 +93,13 @@ class Ledger:
         return (
             is_in_currency
             and len(self.at) < self.limits.get("actions_max", 99)
-            and self.cents + cents <= self.limits.get("cents_max", 99)
+            and ("cents_max" not in self.limits or self.cents + cents <= self.limits["cents_max"])
             and in_minute < self.limits.get("per_minute_max", 99)
         )
 
     def take(self, cents: int, now: datetime) -> None:
-        self.cents += cents
+        if "cents_max" in self.limits:
+            self.cents += cents
         self.at.append(now)
         if self.minute and now - self.minute[0] >= MINUTE:
             self.minute.clear()
@@ -150,3 +151,17 @@ def test_nobody_passes_on_more_than_all_above_have(
     with pytest.raises(DelegationTooWide) as refusal:
         a_family(ada, list(asked))
     assert refusal.value.pointer in {f"/{name}" for name in LIMITS}
+
+
+def test_money_is_counted_where_it_has_a_limit_and_so_a_currency(ada: User) -> None:
+    parent = delegated(an_agent(ada, "first"))
+    child = delegated(an_agent(ada, "second"), parent_id=parent.pk, cents_max=100, currency="EUR")
+    for link, currency in ((parent, "EUR"), (parent, "JPY"), (child, "EUR")):
+        with acting(link):
+            act(amount_cents=30, currency=currency)
+
+    parent.refresh_from_db()
+    child.refresh_from_db()
+    assert (parent.actions_used, parent.cents_used) == (3, 0)
+    assert (child.actions_used, child.cents_used) == (1, 30)
+    assert agents_keep_within_their_delegations() == []
