@@ -19,7 +19,7 @@ from events.domain.streams import key_of
 NAMES_MAX = 50
 JSON_CHARS_MAX = 500_000
 JSON_BYTES_MAX = 4 * JSON_CHARS_MAX
-_JSON_NAMES: dict[type, str] = {dict: "object", list: "array"}
+_JSON_NAMES: dict[type, str] = {dict: "object", list: "array", str: "string"}
 _AGO = re.compile(r"(?P<count>\d{1,6})\s*(?P<unit>[smhd])", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 

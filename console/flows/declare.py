@@ -265,6 +265,12 @@ class DeclareForm(OptionsForm):
                 kind=list, required=False, label=name, help_text="Several values, as a JSON array."
             )
             self.initial[field] = json.dumps(values, ensure_ascii=False)
+        elif values == [""] and spec is not None and spec.type == "string":
+            # An empty field is no value: as a text this one would be lost when it comes back.
+            self.fields[field] = JsonField(
+                kind=str, required=False, label=name, help_text="A JSON string: it is empty."
+            )
+            self.initial[field] = json.dumps("")
         else:
             self.fields[field] = field_for(name, spec, is_required=False)
             if values:

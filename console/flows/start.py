@@ -199,6 +199,11 @@ def field_for(name: str, spec: Attribute | None, *, is_required: bool) -> forms.
             return forms.TypedChoiceField(
                 choices=choices, coerce=json.loads, empty_value=None, **common
             )
+        case "null":
+            choices = [("", "…"), ("null", "null")]
+            return forms.TypedChoiceField(
+                choices=choices, coerce=json.loads, empty_value=None, **common
+            )
         case "number":
             return NumberField(help_text="A number.", **common)
         case "object" | "array":

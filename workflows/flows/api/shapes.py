@@ -25,6 +25,22 @@ class InitField(serializers.DictField):
     child = serializers.ListField()
 
 
+class LabelsField(serializers.DictField):
+    """Labels by key."""
+
+    child = serializers.CharField()
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return them.
+
+        :raises ValidationError: also if a key says nothing: no filter could name it.
+        """
+        labels = super().to_internal_value(data)
+        if not all(key.strip() for key in labels):
+            raise serializers.ValidationError("The key of a label must not be empty.", code="blank")
+        return labels
+
+
 class StepOut(serializers.Serializer[Any]):
     step = serializers.DictField(help_text="The definition, with the defaults filled in.")
     health = serializers.DictField(help_text="status and error: the worst that any node reports.")
@@ -85,7 +101,7 @@ class FlowIn(Body):
     id = serializers.CharField(max_length=FLOW_ID_BYTES_MAX)
     goals = serializers.ListField(child=serializers.CharField(), min_length=1)
     init = InitField(default=dict)
-    labels = serializers.DictField(child=serializers.CharField(), default=dict)
+    labels = LabelsField(default=dict)
     options = OptionsIn(default=dict)
 
 
@@ -152,7 +168,7 @@ class StartIn(Body):
 
     goals = serializers.ListField(child=serializers.CharField(), min_length=1)
     init = InitField(default=dict)
-    labels = serializers.DictField(child=serializers.CharField(), default=dict)
+    labels = LabelsField(default=dict)
     options = OptionsIn(default=dict)
     cron = serializers.CharField(max_length=120, default="", allow_blank=True)
     tz = serializers.CharField(max_length=60, default="UTC")

@@ -107,9 +107,12 @@ class TestOverHttp:
 
         both = client.put(self.PATH, {**self.BODY, "cron": "0 * * * *"}, format="json")
         odd = client.put(self.PATH, {**self.BODY, "colour": "red"}, format="json")
+        nameless = client.put(self.PATH, {**self.BODY, "labels": {" ": "x"}}, format="json")
 
         assert (both.status_code, both.json()["code"]) == (422, "flow_start_invalid")
         assert odd.status_code == 400
+        assert nameless.status_code == 400
+        assert [error["pointer"] for error in nameless.json()["errors"]] == ["/labels"]
 
     @pytest.mark.parametrize("held", ["flow.start", "flow_start.manage"])
     def test_need_the_capability_and_that_of_starting_flows(self, held: str) -> None:
