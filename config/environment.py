@@ -84,6 +84,7 @@ MEANINGS = {
     },
     "Live clients": {
         "LIVE_QUEUE_FRAMES": "Frames that may wait for a slow socket before it is closed.",
+        "LIVE_QUEUE_BYTES": "And how many bytes they may have together: an event may have 1 MiB.",
         "LIVE_SUBSCRIPTIONS": "Subscriptions on one socket.",
         "LIVE_HEARTBEAT_S": "Seconds between two messages with the head of the log to a socket.",
         "LIVE_RECHECK_S": "Seconds between two checks of the permissions of an open socket.",

@@ -304,6 +304,7 @@ WEBHOOK_CALLS_PER_RECEIVER = env.integer(
 # What a live client may ask, and how long we wait for it: events/fanout/limits.py.
 EVENTS_LIVE = {
     "queue_frames": env.integer("LIVE_QUEUE_FRAMES", 1_000, at_least=1),
+    "queue_bytes": env.integer("LIVE_QUEUE_BYTES", 33_554_432, at_least=1),
     "subscriptions": env.integer("LIVE_SUBSCRIPTIONS", 100, at_least=1),
     "heartbeat_s": env.integer("LIVE_HEARTBEAT_S", 5, at_least=1),
     "recheck_s": env.integer("LIVE_RECHECK_S", 30, at_least=1),

@@ -22,6 +22,7 @@ from events.fanout import close_reason, limits, reads, rights
 from events.fanout.audience import Audience
 from events.fanout.frame import Frame
 from events.fanout.limits import Limits
+from events.fanout.stride import Stride
 from events.fanout.subscriptions import Index, Subscription
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class Feed:
         self.position = 0
         self.limits = limits
         self._index = Index()
-        self._recent: deque[Frame] = deque(maxlen=limits.recent_frames)
+        self._recent: deque[Frame] = deque()
+        self._recent_bytes = 0
         self._sessions: set[Session] = set()
         self._starting: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -127,6 +129,7 @@ class Feed:
         stopped = {task for task in (self._starting, *self._tasks) if task is not None}
         self._starting, self._tasks = None, []
         self._recent.clear()
+        self._recent_bytes = 0
         self._resting = asyncio.create_task(self._end(stopped, after=self._resting))
         await asyncio.shield(self._resting)
 
@@ -166,24 +169,24 @@ class Feed:
                     await self._check_the_past()
 
     async def _read_on(self) -> None:
+        stride = Stride(READ_EVENTS_MAX)
         has_more = True
         while has_more:
-            envelopes = await self._reader.read(
-                selectors.feed, after=self.position, limit=READ_EVENTS_MAX
-            )
-            await self._hand_out(envelopes)
-            has_more = len(envelopes) == READ_EVENTS_MAX
+            limit = stride.events
+            envelopes = await self._reader.read(selectors.feed, after=self.position, limit=limit)
+            stride.learn(await self._hand_out(envelopes))
+            has_more = len(envelopes) == limit
 
     async def _check_the_past(self) -> None:
         head = await self._reader.read(selectors.head_position)
         if head < self.position:
             raise LogSetBack(self.position, head)
 
-    async def _hand_out(self, envelopes: Sequence[Envelope]) -> None:
-        for turn, envelope in enumerate(envelopes, start=1):
-            frame = Frame(envelope)
+    async def _hand_out(self, envelopes: Sequence[Envelope]) -> list[Frame]:
+        frames = [Frame(envelope) for envelope in envelopes]
+        for turn, frame in enumerate(frames, start=1):
             assert frame.position == self.position + 1, f"{frame.position} after {self.position}"
-            self._recent.append(frame)
+            self._keep(frame)
             self.position = frame.position
             if rights.changed_by(frame.name):
                 self._rights_changed.set()
@@ -191,6 +194,16 @@ class Feed:
                 subscription.session.offer(frame, subscription)
             if turn % _TURN_FRAMES == 0:
                 await asyncio.sleep(0)
+        return frames
+
+    def _keep(self, frame: Frame) -> None:
+        recent, limits = self._recent, self.limits
+        recent.append(frame)
+        self._recent_bytes += frame.bytes
+        while len(recent) > limits.recent_frames or (
+            self._recent_bytes > limits.recent_bytes and len(recent) > 1
+        ):
+            self._recent_bytes -= recent.popleft().bytes
 
     def _recent_after(self, position: int, limit: int) -> list[Frame] | None:
         if not self._recent or position < self._recent[0].position - 1:

@@ -1,14 +1,23 @@
 """An event for many sockets, serialised once per protocol."""
 
+import orjson
+
 from events.domain.envelope import Envelope, Stream
 from events.domain.framing import FrameParts, Framing
 
+HEAD_BYTES = 500
+"""Of all that stands around the data."""
+
 
 class Frame:
-    """Reads like the envelope, but only has what delivery needs at hand."""
+    """Reads like the envelope, but only has what delivery needs at hand.
 
-    __slots__ = ("_envelope", "_parts", "name", "position", "sequence", "stream")
+    `bytes` is about what it takes as text, in any protocol.
+    """
 
+    __slots__ = ("_envelope", "_parts", "bytes", "name", "position", "sequence", "stream")
+
+    bytes: int
     position: int
     sequence: int
     stream: Stream
@@ -21,6 +30,7 @@ class Frame:
         self.position = envelope.position
         self.sequence = envelope.sequence
         self.stream = envelope.stream
+        self.bytes = HEAD_BYTES + len(orjson.dumps(envelope.data))
         self._envelope = envelope
         self._parts: dict[Framing, FrameParts | None] = {}
 

@@ -12,9 +12,12 @@ class Limits:
 
     # A client that is this many frames behind is closed, with the position to resume from.
     queue_frames: int = 1_000
+    # And one whose waiting frames have so many bytes: an event may have a megabyte.
+    queue_bytes: int = 32 * 1024 * 1024
     subscriptions: int = 100
     # How many of the last events every process keeps, so that a short absence needs no database.
     recent_frames: int = 1_000
+    recent_bytes: int = 32 * 1024 * 1024
     heartbeat_s: float = 5.0
     # How long one frame may wait for the client's socket to take it.
     send_timeout_s: float = 10.0

@@ -25,6 +25,7 @@ from events.fanout.close_reason import CloseReason
 from events.fanout.feed import Feed
 from events.fanout.frame import Frame
 from events.fanout.items import States
+from events.fanout.stride import Stride
 from events.fanout.subscriptions import Subscription
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Session:
         self._limits = feed.limits
         self._send = send
         self._queue: deque[Item] = deque()
+        self._queued_bytes = 0
         self._subscriptions: dict[str, Subscription] = {}
         self._behind: dict[Subscription, asyncio.Task[None] | None] = {}
         self._in_hand: Item | None = None
@@ -121,6 +123,7 @@ class Session:
         if self._ending is None:
             self._ending = why
             self._queue.clear()
+            self._queued_bytes = 0
             self._wake()
             # Not now: the feed may be in the middle of its list of subscriptions.
             asyncio.get_running_loop().call_soon(self.close)
@@ -169,24 +172,35 @@ class Session:
         return await reads.patiently(self._states, readable)
 
     async def _catch_up(self, subscription: Subscription) -> None:
+        stride = Stride(self._limits.page_frames)
         while subscription.cursor < self._feed.position:
-            await self._room_for_a_page()
+            await self._room_for_more()
             page = await self._feed.after(
-                subscription.cursor,
-                requested=subscription.requested,
-                limit=self._limits.page_frames,
+                subscription.cursor, requested=subscription.requested, limit=stride.events
             )
+            stride.learn(page.frames)
             for frame in page.frames:
+                if not self._has_room_for_more():
+                    await self._room_for_more()
                 self.offer(frame, subscription)
+                subscription.cursor = frame.position
             subscription.cursor = page.reached
         # No await since the comparison: see Note [From the past to the present].
         del self._behind[subscription]
         self._feed.join(subscription)
 
-    async def _room_for_a_page(self) -> None:
-        while len(self._queue) > self._limits.queue_frames // 2:
+    async def _room_for_more(self) -> None:
+        while not self._has_room_for_more():
             self._has_room.clear()
             await self._has_room.wait()
+
+    def _has_room_for_more(self) -> bool:
+        """Whether there is room for what is past, beside what may come."""
+        limits = self._limits
+        return (
+            len(self._queue) <= limits.queue_frames // 2
+            and self._queued_bytes <= limits.queue_bytes // 2
+        )
 
     def _drop(self, sub_id: str) -> None:
         subscription = self._subscriptions.pop(sub_id, None)
@@ -208,10 +222,13 @@ class Session:
     def _put(self, item: Item) -> None:
         if self._ending is not None:
             return
-        if len(self._queue) >= self._limits.queue_frames:
+        size = _size_of(item)
+        too_many = self._queued_bytes + size > self._limits.queue_bytes and self._queue
+        if too_many or len(self._queue) >= self._limits.queue_frames:
             self._lag(item)
             return
         self._queue.append(item)
+        self._queued_bytes += size
         self._wake()
 
     def _lag(self, refused: Item | None = None) -> None:
@@ -233,6 +250,7 @@ class Session:
         queue, audience, framing, turn = self._queue, self.audience, self._framing, 0
         while queue:
             self._in_hand = item = queue.popleft()
+            self._queued_bytes -= _size_of(item)
             if isinstance(item, str):
                 await self._write(item)
             else:
@@ -243,7 +261,7 @@ class Session:
                 text = frame.text(framing, subscription.quoted) if allowed else None
                 if text is not None:
                     await self._write(text)
-            if self._behind and len(queue) <= self._limits.queue_frames // 2:
+            if self._behind and self._has_room_for_more():
                 self._has_room.set()
             turn += 1
             if turn % _TURN_FRAMES == 0:
@@ -271,3 +289,7 @@ class Session:
             if not self._asleep.done():
                 self._asleep.set_result(None)
             self._asleep = None
+
+
+def _size_of(item: Item) -> int:
+    return len(item) if isinstance(item, str) else item[0].bytes

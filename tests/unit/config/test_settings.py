@@ -62,6 +62,7 @@ WRONG = {
     "LEDGER_WITNESS_S3_URL": ["books"],
     "LEDGER_WITNESS_TOKENS": ["hush"],
     "LIVE_HEARTBEAT_S": ["0"],
+    "LIVE_QUEUE_BYTES": ["0"],
     "LIVE_QUEUE_FRAMES": ["0"],
     "LIVE_RECHECK_S": ["0"],
     "LIVE_SUBSCRIPTIONS": ["0"],

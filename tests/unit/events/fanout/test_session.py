@@ -16,9 +16,11 @@ from events.fanout import close_reason, items
 from events.fanout.audience import Audience
 from events.fanout.close_reason import CloseReason
 from events.fanout.feed import Feed
+from events.fanout.frame import Frame
 from events.fanout.items import States
 from events.fanout.limits import Limits
 from events.fanout.session import Session
+from events.fanout.stride import PAGE_BYTES, Stride
 
 HARDLY_S = 10.0
 """Nothing here waits for anything but its turn."""
@@ -82,15 +84,15 @@ class Conversation:
         async with asyncio.timeout(HARDLY_S):
             return await self.writer
 
-    async def happen(self, *positions: int) -> None:
-        await self.feed._hand_out([note(position) for position in positions])
+    async def happen(self, *positions: int, chars: int = 0) -> None:
+        await self.feed._hand_out([note(position, chars) for position in positions])
         await settle()
 
 
-def note(position: int) -> Envelope:
+def note(position: int, chars: int = 0) -> Envelope:
     return Envelope(
         name="note.written",
-        data={},
+        data={"text": "x" * chars},
         category=Category.DOMAIN,
         source=Source.SERVICE,
         event_id=f"evt_{position}",
@@ -138,6 +140,19 @@ class TestTheQueue:
         assert await talk.ended() == CloseReason(
             code=4408, reason="lagging, resume after 1", last_frame='{"type":"lagging","after":1}'
         )
+
+    async def test_has_a_limit_in_bytes_too(self) -> None:
+        talk = Conversation(queue_bytes=10_000)
+        await talk.say(type="subscribe", sub_id="a")
+        talk.client.dawdle()
+        # One in hand, and what is larger than the limit still has room in an empty queue.
+        await talk.happen(1)
+        await talk.happen(2, chars=20_000)
+        assert not talk.writer.done()
+        await talk.happen(3)
+        talk.client.read_on()
+
+        assert (await talk.ended()).reason == "lagging, resume after 0"
 
     async def test_full_of_heartbeats_owes_the_frame_that_found_no_room(
         self, talk: Conversation
@@ -213,6 +228,22 @@ class TestCatchingUp:
 
         assert talk.client.positions == list(range(2, 22))
 
+    async def test_waits_for_the_client_also_within_a_page_of_large_events(self) -> None:
+        talk = Conversation(queue_bytes=10_000)
+        await talk.happen(*range(1, 21), chars=4_000)
+        talk.client.dawdle()
+        await talk.say(type="subscribe", sub_id="a", after=1)
+        assert talk.session._queued_bytes <= 10_000
+        talk.client.read_on()
+        while talk.session._behind:
+            await asyncio.sleep(0)
+        await settle()
+
+        assert talk.client.positions == list(range(2, 21))
+        assert talk.session._queued_bytes == 0
+        talk.session.close()
+        talk.writer.cancel()
+
     async def test_owes_what_it_has_not_reached(self, talk: Conversation) -> None:
         await talk.happen(*range(1, 21))
         talk.client.dawdle()
@@ -263,6 +294,35 @@ class TestCatchingUp:
         await settle()
 
         assert list(talk.feed._index.matching(("note", "1"), "note.written")) == []
+
+
+async def test_the_feed_remembers_no_more_than_so_many_bytes() -> None:
+    feed = Feed(Limits(recent_bytes=10_000))
+    await feed._hand_out([note(position, 4_000) for position in range(1, 21)])
+    assert [frame.position for frame in feed._recent] == [19, 20]
+
+    await feed._hand_out([note(21, 20_000)])
+
+    assert [frame.position for frame in feed._recent] == [21]
+
+
+class TestStride:
+    def test_grows_as_long_as_pages_are_small(self) -> None:
+        stride = Stride(250)
+        seen = []
+        for _ in range(5):
+            seen.append(stride.events)
+            stride.learn([Frame(note(1))] * stride.events)
+
+        assert seen == [32, 64, 128, 250, 250]
+
+    def test_shrinks_with_the_first_that_is_not(self) -> None:
+        stride = Stride(250)
+        stride.learn([Frame(note(1, PAGE_BYTES // 8))] * 32)
+        assert stride.events == 7
+
+        stride.learn([Frame(note(1, 2 * PAGE_BYTES))] * 7)
+        assert stride.events == 1
 
 
 class TestBadMessages:
