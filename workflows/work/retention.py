@@ -2,7 +2,8 @@
 
 Schedules fire thousands of times a day, mostly to find nothing to do. What is forgotten was
 fired by a schedule, is of a kind that is declared as housekeeping, is done, and left nothing on
-record: no event, no entry of the ledger, no intervention of a person. All else is kept.
+record: no event, no entry of the ledger, no intervention of a person. The slots of such a kind
+that nobody fired go as well. All else is kept.
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ class Page:
     """What became of one page of slots."""
 
     forgotten: int
+    """How many pieces of work, and slots that never had one."""
     next_after: int | None
     """The last slot that was looked at; None if no older ones follow."""
 
@@ -52,17 +54,18 @@ def forget_old() -> int:
 def forget_page(*, after: int = 0) -> Page:
     """Forget what is old enough among the next slots after the one with the id `after`."""
     with transaction.atomic(durable=True):
-        days = conf.current().housekeeping_days
+        asked = {**_asked(conf.current().housekeeping_days), "after": after}
         slots = statements.run(
-            statements.SLOTS_OF_HOUSEKEEPING,
-            {**_asked(days), "after": after, "limit": SLOTS_PER_PAGE},
+            statements.SLOTS_OF_HOUSEKEEPING, {**asked, "limit": SLOTS_PER_PAGE}
         )
+        until = slots[-1][0] if slots else after
+        idle = statements.run(statements.FORGET_IDLE_SLOTS, {**asked, "until": until})
         found = _without_a_record([_Done(*facts) for _, _, *facts in slots if all(facts)])
         ids = [each.work_id for each in found]
         [(forgotten,)] = statements.run(statements.FORGET, {"ids": ids})
     # Slots come nearly in the order of time, so a page without an old one is the last.
     goes_on = len(slots) == SLOTS_PER_PAGE and any(is_old for _, is_old, *_ in slots)
-    return Page(forgotten=forgotten, next_after=slots[-1][0] if goes_on else None)
+    return Page(forgotten=forgotten + len(idle), next_after=until if goes_on else None)
 
 
 def overdue() -> int:

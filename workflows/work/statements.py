@@ -289,6 +289,15 @@ SELECT slot.id, slot_at < statement_timestamp() - make_interval(secs => %(days)s
  ORDER BY slot.id
 """
 
+# A slot that never fired has no work that it would go with. Of the slots that were looked at.
+FORGET_IDLE_SLOTS = """
+DELETE FROM work_slot USING work_schedule
+ WHERE id > %(after)s AND id <= %(until)s AND fate IN ('missed', 'overlapped')
+   AND work_schedule.name = schedule_id AND work_schedule.kind = ANY(%(kinds)s)
+   AND slot_at < statement_timestamp() - make_interval(secs => %(days)s * 86400.0)
+RETURNING id
+"""
+
 # Walks work_slot_fires_exactly_once along one day of each schedule.
 HOUSEKEEPING_OF_A_DAY = f"""
 SELECT work.id, work.correlation_id

@@ -171,6 +171,34 @@ def test_everything_else_is_kept(make: Callable[[], Claim]) -> None:
     assert not Work.objects.filter(pk=last.id).exists()
 
 
+@pytest.mark.parametrize("fate", ["missed", "overlapped"])
+def test_a_slot_that_never_fired_goes_when_its_kind_is_housekeeping(fate: str) -> None:
+    for name, kind in (("swept", SWEPT), ("told", "lab.echo")):
+        services.schedule(kind, name=name, every="1h", input={"n": 1} if name == "told" else {})
+    now = timezone.now()
+    for name, days in (("swept", DAYS + 0.01), ("swept", DAYS - 0.01), ("told", 10 * DAYS)):
+        at = now - timedelta(days=days)
+        Slot.objects.create(schedule_id=name, slot_at=at, fate=fate)
+
+    assert forget() == 1
+
+    kept = Slot.objects.values_list("schedule_id", "slot_at").order_by("slot_at")
+    assert list(kept) == [
+        ("told", now - timedelta(days=10 * DAYS)),
+        ("swept", now - timedelta(days=DAYS - 0.01)),
+    ]
+
+
+def test_a_slot_that_waits_for_its_turn_is_kept() -> None:
+    made = services.schedule(SWEPT, every="1h", input={})
+    long_ago = timezone.now() - timedelta(days=10 * DAYS)
+    Slot.objects.create(schedule=made, slot_at=long_ago, fate="queued")
+
+    assert forget() == 0
+
+    assert Slot.objects.count() == 1
+
+
 def test_how_long_is_a_setting() -> None:
     ended(done(), days=3)
 
