@@ -7,6 +7,7 @@ travellers and invoices because of `declare_related`.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Final
 from uuid import UUID
 
@@ -40,6 +41,14 @@ def whose_reversal_is(states: Collection[str]) -> Q:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """Targets and what belongs to them: no more than `RELATED_MAX` of each."""
+
+    targets: Sequence[Target]
+    is_complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
     """The entries around one. Each list ends after `CHAIN_ENTRIES_MAX`."""
 
@@ -66,12 +75,25 @@ def entries() -> QuerySet[Entry]:
 
 def timeline_of(targets: Iterable[Target], *, with_related: bool = True) -> QuerySet[Entry]:
     """Return what was done to some targets and, if asked, to what belongs to them."""
-    wanted = list(dict.fromkeys(targets))
+    return entries_about(gathered(targets, with_related=with_related).targets)
+
+
+def gathered(targets: Iterable[Target], *, with_related: bool = True) -> Gathered:
+    """Return some targets and, if asked, what belongs to them."""
+    wanted, is_complete = dict.fromkeys(targets), True
     if with_related:
-        wanted = list(dict.fromkeys([*wanted, *(each for to in wanted for each in _of(to))]))
+        for target in list(wanted):
+            related = _of(target)
+            is_complete &= len(related) <= RELATED_MAX
+            wanted |= dict.fromkeys(related[:RELATED_MAX])
+    return Gathered(targets=list(wanted), is_complete=is_complete)
+
+
+def entries_about(targets: Sequence[Target]) -> QuerySet[Entry]:
+    """Return what was done to these targets, and to nothing else."""
     found = Q(pk=None)
-    for type_ in {each.type for each in wanted}:
-        ids = [each.id for each in wanted if each.type == type_]
+    for type_ in {each.type for each in targets}:
+        ids = [each.id for each in targets if each.type == type_]
         found |= Q(target_type=type_, target_id__in=ids)
     return entries().filter(found)
 
@@ -151,7 +173,8 @@ def head_position() -> int:
 
 def _of(target: Target) -> list[Target]:
     related = _RELATED.get(target.type)
-    return list(related(target.id))[:RELATED_MAX] if related else []
+    # One more, which tells that there are more.
+    return list(islice(related(target.id), RELATED_MAX + 1)) if related else []
 
 
 def _some(found: QuerySet[Entry]) -> list[Entry]:

@@ -28,6 +28,10 @@ from ledger.models import Entry
 from ledger.reversing import previews
 
 TIMELINE_SHOWN = 50
+_OF_MANY = format_html(
+    "<p>More than {} things belong to it. What was done to the others is missing here.</p>",
+    timelines.RELATED_MAX,
+)
 _FIRST = (
     "occurred_at",
     "action_name",
@@ -229,8 +233,10 @@ class EntryAdmin(CapabilityAdmin[Entry]):
     def timeline(self, entry: Entry) -> SafeString:
         """Show what happened to its target and what belongs to it, the newest first."""
         target = Target(type=entry.target_type, id=entry.target_id)
-        found = timelines.timeline_of([target]).order_by("-occurred_at", "-id")
-        return _links(found[:TIMELINE_SHOWN])
+        about = timelines.gathered([target])
+        found = timelines.entries_about(about.targets).order_by("-occurred_at", "-id")
+        says = "" if about.is_complete else _OF_MANY
+        return format_html("{}{}", says, _links(found[:TIMELINE_SHOWN]))
 
 
 def _links(entries: Iterable[Entry]) -> SafeString:

@@ -55,9 +55,7 @@ def forget_page(*, after: int = 0) -> Page:
     """Forget what is old enough among the next slots after the one with the id `after`."""
     with transaction.atomic(durable=True):
         asked = {**_asked(conf.current().housekeeping_days), "after": after}
-        slots = statements.run(
-            statements.SLOTS_OF_HOUSEKEEPING, {**asked, "limit": SLOTS_PER_PAGE}
-        )
+        slots = statements.run(statements.SLOTS_OF_HOUSEKEEPING, {**asked, "limit": SLOTS_PER_PAGE})
         until = slots[-1][0] if slots else after
         idle = statements.run(statements.FORGET_IDLE_SLOTS, {**asked, "until": until})
         found = _without_a_record([_Done(*facts) for _, _, *facts in slots if all(facts)])

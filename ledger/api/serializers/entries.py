@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from ledger.api.serializers.words import WordsOut
 from ledger.bodies import Moment, QueryIn, WholeNumber
 from ledger.domain.action import TARGET_CHARS_MAX, Target
 from ledger.models import Checkpoint, Disclosure, Entry, Mutation, Payload, ReversalStanding
+from ledger.timelines import RELATED_MAX
 
 TAIL_ENTRIES_MAX = 500
 TARGETS_MAX = 50
@@ -147,6 +149,17 @@ class TimelineIn(QueryIn):
     )
     cursor = serializers.CharField(required=False, help_text="From `next` or `previous`.")
     page_size = WholeNumber(required=False)
+
+
+@extend_schema_serializer(many=False)
+class TimelineOut(serializers.Serializer[Any]):
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = EntryOut(many=True)
+    is_complete = serializers.BooleanField(
+        help_text=f"False if more than {RELATED_MAX} things belong to a target: what was done to "
+        "the others is in no page."
+    )
 
 
 class TailIn(QueryIn):

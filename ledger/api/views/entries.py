@@ -24,6 +24,7 @@ from ledger.api.serializers.entries import (
     TailIn,
     TailOut,
     TimelineIn,
+    TimelineOut,
 )
 from ledger.bodies import ReasonIn, valid
 from ledger.disclosure import disclosing
@@ -103,6 +104,8 @@ class EntryViewSet(viewsets.ReadOnlyModelViewSet[Entry]):
 class Timeline(generics.ListAPIView[Entry]):
     """What happened to some targets."""
 
+    is_complete = True
+
     capabilities = {"get": "ledger.read"}
     queryset = Entry.objects.none()
     serializer_class = EntryOut
@@ -112,12 +115,17 @@ class Timeline(generics.ListAPIView[Entry]):
 
     def get_queryset(self) -> QuerySet[Entry]:
         asked = valid(TimelineIn, self.request.query_params)
-        return timelines.timeline_of(asked["target"], with_related=asked["related"])
+        about = timelines.gathered(asked["target"], with_related=asked["related"])
+        self.is_complete = about.is_complete
+        return timelines.entries_about(about.targets)
 
-    @extend_schema(operation_id="ledger_timeline_list", parameters=[TimelineIn])
+    @extend_schema(
+        operation_id="ledger_timeline_list", parameters=[TimelineIn], responses=TimelineOut
+    )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List what was done to targets and to what belongs to them, the newest first."""
-        return super().get(request, *args, **kwargs)
+        page = super().get(request, *args, **kwargs)
+        return Response({**page.data, "is_complete": self.is_complete})
 
 
 class Tail(APIView):

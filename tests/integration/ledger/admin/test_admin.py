@@ -9,6 +9,7 @@ from django.utils.html import escape
 
 from events import context
 from events.domain.principal import SYSTEM
+from ledger import timelines
 from ledger.domain.action import Action, Kind, Target
 from ledger.domain.payload import PayloadKind
 from ledger.models import Agent, AgentSwitch, Delegation, Entry
@@ -78,6 +79,19 @@ class TestEntryAdmin:
         assert "crimson" not in page
         for filter_ in ("mutation__reversal_kind", "standing__state", "capability_id"):
             assert staff.get(LIST, {f"{filter_}__exact": "none"}).status_code == 200
+
+    def test_says_when_its_timeline_has_not_all_that_belongs_to_its_target(
+        self, entry: Entry, alice: User, staff: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        grant(alice, "ledger.read")
+        part = Target(type="part", id="p1")
+        parts: list[Target] = []
+        monkeypatch.setitem(timelines._RELATED, "thing", lambda _id: parts)
+        says = f"More than {timelines.RELATED_MAX} things belong to it."
+        for count, is_said in ((timelines.RELATED_MAX, False), (timelines.RELATED_MAX + 1, True)):
+            parts[:] = [part] * count
+            page = staff.get(f"{LIST}{entry.pk}/change/").content.decode()
+            assert (says in page) is is_said
 
     def test_says_first_what_was_done_and_why_and_offers_no_history_of_django(
         self, entry: Entry, alice: User, staff: Client
