@@ -85,6 +85,25 @@ def test_a_refusal_leads_the_keyboard_to_what_is_wrong(browse: Browse) -> None:
         expect(tab.page.get_by_label("Id", exact=True)).to_have_value("typed")
 
 
+def test_what_was_refused_comes_back_after_a_reload(browse: Browse) -> None:
+    with browse() as tab:
+        tab.log_in()
+        tab.open("/flows/starts/new")
+        name = tab.page.get_by_label("Name", exact=True)
+        name.fill("Not Clean")
+        tab.page.get_by_label("Goals").fill("nowhere")
+        tab.meant.add("400")
+        press(tab, "Declare")
+        expect(name).to_have_attribute("aria-invalid", "true")
+
+        # The address is that of the page with the form, which knows nothing of a refusal.
+        tab.page.evaluate("location.reload()")
+
+        expect(tab.page.get_by_text("Your unsent text has been restored.")).to_be_visible()
+        expect(name).to_have_value("Not Clean")
+        expect(tab.page.get_by_label("Goals")).to_have_value("nowhere")
+
+
 def test_a_form_is_sent_once_and_only_to_a_server_that_is_there(
     browse: Browse, stack: Stack, flow_id: str
 ) -> None:

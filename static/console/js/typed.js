@@ -54,7 +54,10 @@ function fieldsOf(form) {
 }
 
 function changed(form) {
-  return fieldsOf(form).filter(isChanged).map((field) => (
+  // What a form was refused with stands in it as if the page had come with it; the page to which
+  // a reload leads knows nothing of it.
+  const isRefused = form.querySelector("[aria-invalid=true], .errorlist") !== null;
+  return fieldsOf(form).filter((field) => isRefused || isChanged(field)).map((field) => (
     [field.name, field.type === "checkbox" ? field.checked : field.value]
   ));
 }
