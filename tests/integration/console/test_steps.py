@@ -94,6 +94,15 @@ class TestCatalogue:
         }
         assert "lacks" not in words(page, "steps")
 
+    def test_says_that_a_goal_runs_only_without_what_is_given(self, visitor: Visitor) -> None:
+        absent = {"role": "required", "required": {"collect": "none"}}
+        ask = {"id": "ask", "name": "Ask", "type": "wait", "wait": {"for_ms": 60_000}}
+        services.register_step(step=step_from_json({**ask, "attributes": {"address": absent}}))
+
+        page = page_of(visitor("step.read"), "/flows/steps?goal=ask&given=address")
+
+        assert "Runs nothing: ask runs only without address" in words(page, "plan")
+
     def test_plans_without_what_the_visitor_gives(self, visitor: Visitor) -> None:
         page = page_of(visitor("step.read"), "/flows/steps?goal=pay&given=seat")
 
