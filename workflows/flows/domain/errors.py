@@ -9,8 +9,8 @@ class MalformedRequest(Rejected):
     code = "malformed_request"
     hint = "Compare the body with the schema at /api/schema/."
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"invalid JSON request: {reason}")
+    def __init__(self, reason: str, *, pointer: str | None = None) -> None:
+        super().__init__(f"invalid JSON request: {reason}", pointer=pointer)
 
 
 class StepInvalid(Rejected):

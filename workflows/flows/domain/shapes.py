@@ -216,5 +216,6 @@ def _mismatch(
         return MalformedRequest(f"json: cannot unmarshal {kind} into Go value of type {go_type}")
     field = ".".join((struct, *path))
     return MalformedRequest(
-        f"json: cannot unmarshal {kind} into Go struct field {field} of type {go_type}"
+        f"json: cannot unmarshal {kind} into Go struct field {field} of type {go_type}",
+        pointer=pointer_to(*path),
     )

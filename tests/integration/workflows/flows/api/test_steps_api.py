@@ -75,6 +75,22 @@ class TestSteps:
         assert refused.json()["errors"][0]["pointer"] == pointer
         assert operator.get(STEPS).json()["results"] == []
 
+    @pytest.mark.parametrize(
+        ("part", "pointer"),
+        [
+            ({"name": 5}, "/name"),
+            ({"work_config": {"parallelism": "2"}}, "/work_config/parallelism"),
+            ({"attributes": {"n/m": {"role": 5}}}, "/attributes/n~1m/role"),
+        ],
+    )
+    def test_point_to_what_is_of_another_type(
+        self, operator: APIClient, part: dict[str, Any], pointer: str
+    ) -> None:
+        refused = post(operator, {**ADD, **part})
+
+        assert (refused.status_code, refused.json()["code"]) == (422, "malformed_request")
+        assert refused.json()["errors"][0]["pointer"] == pointer
+
     def test_point_to_an_attribute_whatever_it_is_called(self, operator: APIClient) -> None:
         refused = post(operator, {**ADD, "attributes": {"a/b~c": {"role": "input"}}})
 
