@@ -127,13 +127,21 @@ def _called(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> Result:
     """Call an HTTP step as its declared effect allows when an earlier call may have worked."""
     assert step.http is not None, "only HTTP steps are called"
     is_repeat = claim.attempt > 1 or item.retry_count > 0
-    if is_repeat and step.http.effect == Effect.AT_MOST_ONCE:
-        return Failed("outcome unknown: the step may take effect at most once")
+    is_once = step.http.effect == Effect.AT_MOST_ONCE
+    if is_repeat and is_once:
+        return Failed(_OUTCOME_UNKNOWN)
     if is_repeat and step.http.effect == Effect.VERIFY:
         known = invocation.verify_step(flow, step, item)
         if known is not None:
             return known
-    return invocation.call_step(flow, step, item)
+    result = invocation.call_step(flow, step, item)
+    if is_once and isinstance(result, NotCompleted):
+        # Nobody waits for a second try that will not be made.
+        return Failed(f"{_OUTCOME_UNKNOWN}\n{result.error}")
+    return result
+
+
+_OUTCOME_UNKNOWN = "outcome unknown: the step may take effect at most once"
 
 
 def _run_script(flow: Flow, step: Step, item: WorkItem) -> Result:

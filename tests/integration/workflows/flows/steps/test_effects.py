@@ -4,8 +4,10 @@ import pytest
 
 from tests.integration.workflows.flows.conftest import flow, later, work_off
 from tests.integration.workflows.flows.execution.test_running import http, register, start
+from tests.integration.workflows.work.conftest import let_time_pass
 from tests.support.step_server import Answer, StepServer
 from workflows.flows.domain.flow import FlowStatus
+from workflows.work import leases
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -17,11 +19,29 @@ class TestCallsOfAStep:
 
         start("trip", "charge")
         work_off()
-        later(seconds=2)
-        work_off()
 
         assert len(peer.calls("/charge")) == 1
-        assert "outcome unknown" in flow("trip").error
+        assert flow("trip").error == (
+            "step charge failed: outcome unknown: the step may take effect at most once\n"
+            "work not completed\nstep returned HTTP error: status 503"
+        )
+
+    def test_that_may_happen_once_are_not_made_after_a_worker_that_was_lost(
+        self, peer: StepServer
+    ) -> None:
+        register("charge", **http(peer, "/charge", effect="at_most_once"))
+        start("trip", "charge")
+        [claim] = leases.claim_next(worker="lost", kinds=["flow.invoke"])
+        let_time_pass(claim, hours=1)
+        leases.expire(limit=1)
+        let_time_pass(claim, hours=1)
+
+        work_off()
+
+        assert peer.calls("/charge") == []
+        assert flow("trip").error == (
+            "step charge failed: outcome unknown: the step may take effect at most once"
+        )
 
     def test_that_verify_ask_before_they_repeat(self, peer: StepServer) -> None:
         peer.says["/charge"] = (503, {})
