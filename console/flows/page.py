@@ -68,6 +68,15 @@ class PickedStep:
     requests: list[Requested]
 
     @property
+    def causes(self) -> list[Envelope]:
+        """The first of the events that were the reason."""
+        return self.reason.causes[:CAUSES_SHOWN]
+
+    @property
+    def has_more_causes(self) -> bool:
+        return len(self.reason.causes) > CAUSES_SHOWN
+
+    @property
     def until(self) -> int:
         """How many items there are up to the last that is shown."""
         return self.before + len(self.items)
@@ -217,7 +226,8 @@ def picked_step(shown: Page) -> PickedStep:
         execution=execution,
         state=step_state(flow, step_id),
         definition=flow.step(step_id).as_json(),
-        reason=explain.why_in(flow, step_id, at=shown.at, limit=CAUSES_SHOWN),
+        # One more than are shown: it says that there are more.
+        reason=explain.why_in(flow, step_id, at=shown.at, limit=CAUSES_SHOWN + 1),
         items=items,
         before=before,
         children=[child for child in shown.children if _parent_step(child.flow_id) == step_id],

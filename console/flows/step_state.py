@@ -20,6 +20,8 @@ _UNDONE = (
 )
 
 
+FAILED_AND_UNDONE = "failed, compensated"
+"""Of a step that failed, so that those of its items that had succeeded were undone."""
 STOPPED = "stopped"
 """Of a step that had begun when the outcome of its flow became known, and is left at that."""
 
@@ -41,6 +43,8 @@ class StepState:
     @property
     def tone(self) -> str:
         """The colour of the state. What has not begun is no cause for concern."""
+        if self.state == FAILED_AND_UNDONE:
+            return tone(StepStatus.FAILED)
         return "mute" if self.state == StepStatus.PENDING else tone(self.state)
 
 
@@ -66,7 +70,9 @@ def is_held(flow: Flow, item: WorkItem) -> bool:
 def _state(flow: Flow, execution: Execution, waiting: WorkItem | None) -> str:
     for status, word in _UNDONE:
         if execution.count(status):
-            return word
+            is_why_it_failed = execution.status is StepStatus.FAILED
+            is_undone = status is WorkStatus.COMPENSATED
+            return FAILED_AND_UNDONE if is_undone and is_why_it_failed else word
     if execution.status == StepStatus.ACTIVE and not execution.count(WorkStatus.ACTIVE):
         if flow.is_terminal:
             return STOPPED

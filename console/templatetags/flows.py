@@ -17,6 +17,7 @@ from console.flows.page import Page
 from events.domain.envelope import Envelope
 from events.domain.times import rfc3339
 from workflows.flows.execution.aggregates import stream_of
+from workflows.flows.explanations.why_waiting import in_one_line
 
 register = template.Library()
 
@@ -59,6 +60,12 @@ def lasting(span: timedelta | None) -> str:
 def milliseconds(count: int) -> str:
     """Return how long that many milliseconds are."""
     return waterfall.lasting(timedelta(milliseconds=count))
+
+
+@register.filter
+def one_line(error: str) -> str:
+    """Write an error of several lines in one."""
+    return in_one_line(error)
 
 
 @register.filter

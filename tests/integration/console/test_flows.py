@@ -144,6 +144,24 @@ class TestDetail:
         assert "101 to 120 of 120" in part(beyond, "picked")
         assert "items:later" not in beyond
 
+    def test_says_that_there_were_more_reasons_than_it_shows(self, visitor: Visitor) -> None:
+        each = {
+            "id": "each",
+            "name": "Each",
+            "type": "script",
+            "script": {"language": "ale", "script": "{}"},
+            "attributes": {"n": {"role": "required", "required": {"for_each": True}}},
+        }
+        services.register_step(step=step_from_json(each))
+        client = visitor(*READERS)
+
+        for count, says in ((8, "work_succeeded (each) ."), (9, "work_succeeded (each) and more.")):
+            flow_id = f"of-{count}"
+            start(flow_id, "each", n=list(range(count)))
+            picked = part(page_of(client, f"/flows/{flow_id}?step=each"), "picked")
+            assert picked.count("work_succeeded (each)") == 8
+            assert says in picked
+
     def test_says_why_no_step_had_to_run(self, visitor: Visitor) -> None:
         absent = {"role": "required", "required": {"collect": "none"}}
         ask = {"id": "ask", "name": "Ask", "type": "wait", "wait": {"for_ms": 60_000}}
@@ -161,6 +179,7 @@ class TestDetail:
 
         assert "outputs: receipt paused try 2 once it is resumed" in part(page, "steps")
         assert "pay paused" in part(page, "picked")
+        assert "work not completed: the till is closed" in part(page, "picked")
         assert "try 2 once it is resumed" in part(page, "picked")
         assert "data-countdown" not in page
         assert "Retry now" in page
