@@ -160,9 +160,11 @@ class TestStart:
     def test_starts_a_flow_with_the_values_of_the_form(self, visitor: Visitor) -> None:
         options = {"labels": "env=prod, team=sales", "timeout_s": "60", "compensate": "on"}
 
-        response = visitor(*STARTERS).post("/flows/start", self.FORM | options)
+        client = visitor(*STARTERS)
+        response = client.post("/flows/start", self.FORM | options)
 
         assert response["Location"] == "/flows/t1"
+        assert "Timeout 1.0 min after the start" in words(page_of(client, "/flows/t1"), "facts")
         flow = engine.flow("t1")
         assert flow is not None
         assert flow.plan.goals == ("pay",)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 from django.db.models import F
@@ -77,7 +77,8 @@ def waiting(flow: Flow) -> Waiting | None:
 
 def _sentence(flow: Flow) -> str:
     if flow.is_paused:
-        return f"It is paused{_since_when(flow)}; somebody has to resume it{_of_unpaused(flow)}."
+        resume = f"somebody has to resume it{_before_timeout(flow)}"
+        return f"It is paused{_since_when(flow)}; {resume}{_of_unpaused(flow)}."
     at_work = [
         (step_id, item)
         for step_id, execution in flow.executions.items()
@@ -85,7 +86,7 @@ def _sentence(flow: Flow) -> str:
     ]
     if at_work:
         more = f" (and {len(at_work) - 1} more)" if len(at_work) > 1 else ""
-        return f"{_of_step(flow, *at_work[0])}{more}{_of_deadlines(flow)}."
+        return f"{_of_step(flow, *at_work[0])}{more}{_of_deadlines(flow)}{_of_timeout(flow)}."
     if flow.is_held:
         return f"It has completed; it ends once {flow.metadata[PARENT]} cannot have it undone."
     if flow.open_children:
@@ -109,6 +110,23 @@ def _of_unpaused(flow: Flow) -> str:
             if child is not None:
                 return f"; the child flow of step {step.id} goes on{_of_child(child)}"
     return ""
+
+
+def _of_timeout(flow: Flow) -> str:
+    at = None if flow.is_terminal else _times_out_at(flow)
+    return f"; the flow times out at {_written(at)}" if at else ""
+
+
+def _before_timeout(flow: Flow) -> str:
+    at = _times_out_at(flow)
+    return f" before it times out at {_written(at)}" if at else ""
+
+
+def _times_out_at(flow: Flow) -> datetime | None:
+    timeout_ms = flow.options.get("timeout_ms")
+    if not timeout_ms or flow.created_at is None:
+        return None
+    return flow.created_at + timedelta(milliseconds=timeout_ms)
 
 
 def _open_items(flow: Flow, step_id: str, execution: Execution) -> Iterator[WorkItem]:

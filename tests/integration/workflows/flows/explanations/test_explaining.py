@@ -268,6 +268,19 @@ class TestWaiting:
         paused = post(fetching, f"{FLOWS}/f2/pause", {"reason": "lunch"}).json()
         assert paused["waiting"]["next_at"] is not None
 
+    def test_says_when_the_flow_times_out(self, fetching: APIClient) -> None:
+        nap = {"id": "nap", "name": "Nap", "type": "wait", "wait": {"for_ms": 7_200_000}}
+        post(fetching, STEPS, nap)
+        asked = {"id": "f1", "goals": ["nap"], "options": {"timeout_ms": 3_600_000}}
+        answer = post(fetching, FLOWS, asked)
+        work_off()
+        end = datetime.fromisoformat(answer.json()["state"]["created_at"]) + timedelta(hours=1)
+        times_out = f"times out at {end:%Y-%m-%d %H:%M:%S} UTC."
+
+        assert f"; the flow {times_out}" in _sentence(fetching)
+        post(fetching, f"{FLOWS}/f1/pause", {"reason": "lunch"})
+        assert f"; somebody has to resume it before it {times_out}" in _sentence(fetching)
+
     def test_for_a_function_that_is_not_installed_says_so(self, fetching: APIClient) -> None:
         step = {"id": "py", "name": "Py", "type": "python", "python": {"callable": "no.such"}}
         post(fetching, "/api/v1/steps", step)
