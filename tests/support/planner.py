@@ -1,6 +1,15 @@
 """What the planner of PostgreSQL is asked under, so that the same question has the same plan."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.db import connection, transaction
+from psycopg.errors import Diagnostic
+
+from events import wire
+
+PLANNED_EACH_TIME = 5
+"""What PostgreSQL tries before it asks itself whether one plan would do."""
 
 
 def forget_statistics() -> None:
@@ -25,3 +34,22 @@ def forget_statistics() -> None:
             " WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'i')"
         )
         cursor.execute("DELETE FROM pg_statistic")
+
+
+@contextmanager
+def plans_made() -> Iterator[list[str]]:
+    """Collect what PostgreSQL tells of each plan that it makes meanwhile."""
+    plans: list[str] = []
+
+    def note(message: Diagnostic) -> None:
+        if message.message_primary == "PLANNER STATISTICS":
+            plans.append(message.message_detail or "")
+
+    raw = wire.connection().connection
+    wire.run("SET LOCAL client_min_messages = 'log'")
+    wire.run("SET LOCAL log_planner_stats = on")
+    raw.add_notice_handler(note)
+    try:
+        yield plans
+    finally:
+        raw.remove_notice_handler(note)

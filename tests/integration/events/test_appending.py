@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import DataError, connection
+from django.db import DataError, connection, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from events import context, store
@@ -13,6 +13,7 @@ from events.domain.envelope import Category, Source
 from events.domain.payload import INLINE_BYTES_MAX
 from events.ids import new_event_id
 from events.models import StoredEvent, Unsequenced
+from tests.support.planner import PLANNED_EACH_TIME, plans_made
 
 NOON = datetime(2026, 8, 22, 12, tzinfo=UTC)
 STREAM = ("tally", "t1")
@@ -110,3 +111,15 @@ def test_takes_json_of_a_process_of_the_revision_before() -> None:
         assert cursor.fetchone() == (1,)
     [event] = StoredEvent.objects.all()
     assert (event.event_id, event.data) == ("e1", '{"n": 1}')
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_is_planned_once_for_a_connection_however_many_there_are(*, once: bool) -> None:
+    with transaction.atomic():
+        for count in range(2, PLANNED_EACH_TIME + 5):
+            store.append(STREAM, _drafts(count), _by(), once=once)
+
+        with plans_made() as plans:
+            store.append(STREAM, _drafts(30), _by(), once=once)
+
+    assert plans == []

@@ -1,26 +1,22 @@
 """What a worker says of its own work costs the same, however much others hold."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
 import orjson
 import pytest
 from django.db import connection, transaction
-from psycopg.errors import Diagnostic
 
 from events import wire
 from tests.integration.workflows.work.conftest import Enqueue, row, take
-from tests.support.planner import forget_statistics
+from tests.support.planner import PLANNED_EACH_TIME, forget_statistics, plans_made
 from workflows.work import leases, queue, statements
 from workflows.work.domain.claim import Claim
 from workflows.work.queue import Item
 
 pytestmark = pytest.mark.django_db
 
-PLANNED_EACH_TIME = 5
-"""What PostgreSQL tries before it asks itself whether one plan would do."""
 KINDS = ["lab.echo"]
 FRONT = 44
 """How many a claim of one chooses from: past those that others have locked."""
@@ -162,22 +158,3 @@ def test_is_planned_once_for_a_connection(
 
     assert plans == []
     assert rows_of_work_read() - before < MANY / 10
-
-
-@contextmanager
-def plans_made() -> Iterator[list[str]]:
-    """Collect what PostgreSQL tells of each plan that it makes meanwhile."""
-    plans: list[str] = []
-
-    def note(message: Diagnostic) -> None:
-        if message.message_primary == "PLANNER STATISTICS":
-            plans.append(message.message_detail or "")
-
-    raw = wire.connection().connection
-    wire.run("SET LOCAL client_min_messages = 'log'")
-    wire.run("SET LOCAL log_planner_stats = on")
-    raw.add_notice_handler(note)
-    try:
-        yield plans
-    finally:
-        raw.remove_notice_handler(note)
