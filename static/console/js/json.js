@@ -21,7 +21,7 @@ export function enhanceJson(block) {
 }
 
 /** Build the element that shows `value`. */
-export function nodeOf(value, depth = 0) {
+function nodeOf(value, depth = 0) {
   if (value === null || typeof value === "boolean") return span("word", String(value));
   if (typeof value === "number") return span("number", String(value));
   if (typeof value === "string") return stringNode(value);
