@@ -41,11 +41,11 @@ def _enter(task_id: str, task: Any, **_signal: Any) -> None:
 
 
 def _renew_connections() -> None:
-    """Let go of the connections that were lost, or are too old, since the last task.
+    """Close the connections that were lost, or grew too old, since the last task.
 
-    A new one for each task would cost more than most tasks do: a process of PostgreSQL that
-    knows no table, no function and no prepared statement yet. Nor is it asked whether it is
-    alive, which is a round trip before every task: a server that hangs up says so first.
+    A new connection for each task would cost more than most tasks do: its process of PostgreSQL has
+    no table, function or prepared statement cached. Nor is the connection probed before every task,
+    which takes a round trip: a server that hangs up sends something first.
     """
     for connection in connections.all(initialized_only=True):
         connection.close_if_unusable_or_obsolete()

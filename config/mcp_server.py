@@ -2,8 +2,8 @@
 
 Only the protocol is here; what a tool does is `ledger.tools`. Each HTTP request stands for
 itself: no session, no cookie, the key of the agent in every one, and no stream of ours, which
-would outlive that key. Whatever page a browser has
-open must not use an agent, so a request with an Origin has to come from a page of ours.
+would outlive that key. No foreign page that a browser has open may use an agent, so a request with
+an Origin has to come from a page of ours.
 """
 
 import logging

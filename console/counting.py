@@ -16,7 +16,7 @@ class _Count(Subquery):
 def count_each(rows: Mapping[str, QuerySet[Any]]) -> dict[str, int]:
     """Return how many rows each of several queries finds, in one statement.
 
-    A number above `COUNTED_MAX` says that there are more than that. An index has to find the rows.
+    A number above `COUNTED_MAX` means "more than `COUNTED_MAX`". Each query needs an index.
     """
     bounded = [each.order_by().values("pk")[: COUNTED_MAX + 1] for each in rows.values()]
     counts = {f"count_{place}": _Count(each) for place, each in enumerate(bounded)}

@@ -63,9 +63,9 @@ class States:
 
 
 class Dashboard:
-    """What a visitor may know of the installation now. Each thing is asked of the database once.
+    """What a visitor may know of the installation now. Each figure is queried at most once.
 
-    `minutes` are those of the pulse; the figures need the last of them only.
+    `minutes`: how many minutes back events are counted; the figures need only the last one.
     """
 
     def __init__(self, request: HttpRequest, *, minutes: int = 1) -> None:

@@ -30,10 +30,10 @@ class _BySegment(URLResolver):
 
 
 def by_first_segment(apps: Addresses) -> list[URLResolver]:
-    """Return the addresses of `apps`, in their order, as one that knows them by first segment.
+    """Return one address for all of `apps`, in their order, indexed by their first segments.
 
-    Django tries one pattern after the other: nearly a hundred of them took a request longer
-    than what its body says.
+    Django tries one pattern after the other: nearly a hundred of them took longer than parsing the
+    body of a request.
     """
     together: dict[str, list[URLPattern | URLResolver]] = {}
     for address in _each(apps):

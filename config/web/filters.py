@@ -53,9 +53,9 @@ class StrictFilters(DjangoFilterBackend):  # type: ignore[misc]
 
 @cache
 def _narrowed(filterset_class: type[FilterSet]) -> type[FilterSet]:
-    """Return filters that make a form of what is asked for, and of nothing else.
+    """Return filters whose form has only the fields that the request asks for.
 
-    What is not asked for filters nothing; to copy its field took a third of a request for entries.
+    The others filter nothing, and copying their fields took a third of a request for entries.
     """
 
     class Narrowed(filterset_class):  # type: ignore[misc]

@@ -53,7 +53,7 @@ def livez(_request: HttpRequest) -> HttpResponse:
 
 @extend_schema(exclude=True)
 class ReadyView(APIView):
-    """200 `ready` or `degraded`, 503 `not_ready`, with the reason if it is the schema."""
+    """200 `ready` or `degraded`; 503 `not_ready`, with the reason if the schema is another one."""
 
     capabilities = PUBLIC
     throttle_classes = []

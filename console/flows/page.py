@@ -55,7 +55,7 @@ class ItemRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PickedStep:
-    """Everything about one step of a flow; of its items those from the one after `before` on."""
+    """One step of a flow with everything about it, and its items after number `before`."""
 
     id: str
     execution: Execution
