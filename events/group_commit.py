@@ -18,7 +18,7 @@ import orjson
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from events import failpoints, wire
+from events import failpoints, interrupted, wire
 from events.failpoints import failpoint
 
 WRITTEN = failpoints.declare("group.written")
@@ -152,6 +152,7 @@ class Group:
             self._connection().close_if_unusable_or_obsolete()
         except BaseException:
             # Interrupted in mid-statement, whose answer would be taken for that of the next one.
+            interrupted.cancel_statement(self._connection())
             self._connection().close()
             raise
         finally:

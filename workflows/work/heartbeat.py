@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from django.db import connection
 
+from events import interrupted
 from workflows.work import conf, leases
 from workflows.work.domain.claim import AttemptTimedOut, Claim, ClaimLost, Snooze
 
@@ -123,6 +124,7 @@ def _hides_a_timeout(error: BaseException | None) -> bool:
 def _ring(_signal: int, _frame: FrameType | None) -> None:
     if _thread.claim is not None:
         _thread.claim.watch.overdue = True
+    interrupted.cancel_statement()
     raise AttemptTimedOut
 
 

@@ -169,6 +169,7 @@ def test_a_forked_child_waits_for_no_thread_of_its_parent(order: list[str]) -> N
 
 class NoDatabase:
     closed = 0
+    connection = None
 
     def close_if_unusable_or_obsolete(self) -> None:
         pass

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 
 from events import wire
 from tests.integration.workflows.work.conftest import Enqueue, journal, row
+from tests.live import eventually
 from workflows.work import heartbeat, registry, runner
 from workflows.work.domain.claim import Claim
 from workflows.work.registry import WorkKind
@@ -14,15 +15,15 @@ from workflows.work.registry import WorkKind
 
 def _by_the_orm(_claim: Claim) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_sleep(60)")
+        cursor.execute("SELECT pg_sleep(90)")
 
 
 def _by_wire(_claim: Claim) -> None:
-    wire.run("SELECT pg_sleep(60)")
+    wire.run("SELECT pg_sleep(90)")
 
 
 def _by_a_constant_statement(_claim: Claim) -> None:
-    wire.fetch("SELECT pg_sleep(%(seconds)s::float)", {"seconds": 60})
+    wire.fetch("SELECT pg_sleep(%(seconds)s::float)", {"seconds": 90})
 
 
 def _in_a_transaction(claim: Claim) -> None:
@@ -38,6 +39,16 @@ def _slow(request: pytest.FixtureRequest) -> Iterator[None]:
     registry.forget("lab.slow")
 
 
+def is_anybody_asleep() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND state = 'active' AND wait_event = 'PgSleep'"
+        )
+        [count] = cursor.fetchone()
+    return bool(count)
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_slow")
 def test_is_on_record_and_the_next_work_is_done(
@@ -50,4 +61,6 @@ def test_is_on_record_and_the_next_work_is_done(
     runner.take([next_one.id], worker="w")
 
     assert journal(slow) == [(1, 1, "timed_out")]
+    # Or it would keep its locks, and whoever builds an index waiting, for as long as it takes.
+    eventually(lambda: not is_anybody_asleep())
     assert row(next_one).status == "done"
