@@ -290,7 +290,9 @@ def appending(
 def lines_of(records: Sequence[Mapping[str, Any]]) -> str:
     """Return events as `events_append` takes several: a line each, a field for each of its values.
 
-    JSON writes control characters as escapes; names and ids of events that come together are ours.
+    JSON writes control characters as escapes.
+
+    :raises ValueError: if a name or an id has one of the two that separate lines and fields.
     """
     lines = []
     for record in records:
@@ -300,7 +302,10 @@ def lines_of(records: Sequence[Mapping[str, Any]]) -> str:
             f"{record['event_id']}\x1f{record['name']}\x1f{record['version']}\x1f"
             f"{record['category']}\x1f{record['payload'] or ''}\x1f{text}"
         )
-    return "\x1e".join(lines)
+    text = "\x1e".join(lines)
+    if text.count("\x1e") >= len(lines) or text.count("\x1f") > 5 * len(lines):
+        raise ValueError("a name or an id of an event has a control character")
+    return text
 
 
 def sealed_at(

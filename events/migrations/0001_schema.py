@@ -23,6 +23,7 @@ class Migration(migrations.Migration):
         ("events", "0045_what_is_written_together_is_read_once"),
         ("events", "0110_names_for_people"),
         ("events", "0111_lists_find_what_is_asked"),
+        ("events", "0112_appends_may_have_premises"),
     ]
     dependencies = []
 

@@ -25,6 +25,8 @@ class Migration(migrations.Migration):
         ("work", "0043_workers_say_their_queues"),
         ("work", "0044_a_claim_looks_up_what_it_takes"),
         ("work", "0045_finished_housekeeping_is_forgotten"),
+        ("work", "0046_what_lost_a_worker_is_taken_alone"),
+        ("work", "0047_work_without_a_key_conflicts_with_nothing"),
     ]
     dependencies = []
 

@@ -6,15 +6,20 @@ Nothing is rewritten: `work_every_attempt` reads a success wherever it is.
 import django.db.models.deletion
 from django.db import migrations, models
 
-from workflows.work.migrations.schema.journal import EVERY_ATTEMPT, FUNCTIONS, WRITE_DOWN
+from events.tables.functions import again
+from workflows.work.migrations.schema.claiming import COMPLETE
+from workflows.work.migrations.schema.handing_over import HAND_OVER, HAND_OVER_MANY
+from workflows.work.migrations.schema.journal import EVERY_ATTEMPT, WRITE_DOWN
 
 
 class Migration(migrations.Migration):
-    dependencies = [("work", "0047_work_without_a_key_conflicts_with_nothing")]
+    dependencies = [("work", "0001_schema")]
 
     operations = [
         migrations.RunSQL(EVERY_ATTEMPT, WRITE_DOWN),
-        *(migrations.RunSQL(now, before) for now, before in FUNCTIONS.items()),
+        again(COMPLETE),
+        again(HAND_OVER),
+        again(HAND_OVER_MANY),
         migrations.CreateModel(
             name="EveryAttempt",
             fields=[

@@ -40,6 +40,9 @@ END $$
 # comes in vain. The rows of the front of the queue come in order, so the walk to their rows by id
 # ends with the first that nobody has locked: as a condition `id = ANY (…)` all 44 would be looked
 # up, and sorted once more.
+#
+# What has lost a worker is taken alone: every row of a batch is charged with the crash of its worker,
+# so taken together again and again, all of them would be poisoned with the one that kills.
 _FRONT = """
               SELECT one.id, one.priority, one.due_at
                 FROM unnest(p_kinds) AS wanted (kind), LATERAL (
@@ -54,6 +57,7 @@ _CHOSEN = f"""
      SELECT work.id FROM ({_FRONT}) AS front
        JOIN work ON work.id = front.id
       WHERE work.lease_until IS NULL AND work.finished_at IS NULL
+        AND (p_limit = 1 OR work.crashes = 0)
       ORDER BY front.priority DESC, front.due_at LIMIT p_limit
         FOR NO KEY UPDATE OF work SKIP LOCKED
 """
@@ -77,7 +81,8 @@ END $$
 # What was given is found by a hash of the ids, not by all that was given for each row.
 _TOGETHER = f"{_ONE_PLAN} SET enable_nestloop = off"
 
-# Counts only with the fence of the last claim, and never after a cancellation.
+# Counts only with the fence of the last claim, and never after a cancellation. A success at the first
+# claim has no row in the journal of attempts: see journal.py.
 COMPLETE = f"""
 CREATE FUNCTION work_complete(p_ids uuid[], p_fences int[], p_results text[], p_hashes text[])
 RETURNS SETOF uuid LANGUAGE plpgsql {_TOGETHER} AS $$
@@ -89,11 +94,13 @@ BEGIN
       FROM unnest(p_ids, p_fences, p_results, p_hashes) AS mine (id, fence, result, result_hash)
      WHERE work.id = ANY (p_ids) AND work.id = mine.id AND work.fence = mine.fence
        AND lease_until IS NOT NULL AND cancel_requested_at IS NULL
-    RETURNING work.id, attempt, work.fence, leased_by, claimed_at, finished_at)
-  INSERT INTO work_attempt (work_id, attempt, fence, worker, started_at, ended_at, outcome,
-                            error_class, error, stack)
-  SELECT id, attempt, fence, leased_by, claimed_at, finished_at, 'done', '', '', '' FROM done
-  RETURNING work_id;
+    RETURNING work.id, attempt, work.fence, leased_by, claimed_at, finished_at),
+  journal AS (
+    INSERT INTO work_attempt (work_id, attempt, fence, worker, started_at, ended_at, outcome,
+                              error_class, error, stack)
+    SELECT id, attempt, fence, leased_by, claimed_at, finished_at, 'done', '', '', '' FROM done
+     WHERE fence > 1)
+  SELECT id FROM done;
 END $$
 """
 
