@@ -4,7 +4,7 @@ Apps declare in their own `catalogue.py`, imported when the app is ready.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -134,6 +134,18 @@ def checked(name: str, data: Any, *, default: Category, looks: bool = True) -> E
         facts = {"event": name, "pointer": error.pointer}
         logger.error("The data of an event is wrong.", extra=facts)
     return type_
+
+
+def all_checked(
+    facts: Sequence[tuple[str, Any]], *, default: Category, looks: bool = True
+) -> list[EventType]:
+    """Return the types of several events, name and data each. Raises as `checked` does."""
+    if not looks:
+        try:
+            return [_types[name] for name, _ in facts]
+        except KeyError:
+            pass  # One of them is not declared.
+    return [checked(name, data, default=default, looks=looks) for name, data in facts]
 
 
 def _undeclared(name: str, category: Category) -> EventType:

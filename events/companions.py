@@ -7,6 +7,7 @@ last, and is one statement with it, which needs no BEGIN and no COMMIT.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, LiteralString, NamedTuple
 
 import orjson
@@ -114,7 +115,7 @@ class _Append:
             head = f"events_demand_premises(%(premises)s::json, {head})"
             params["premises"] = f"[{companion.premise.text()}]"
         params.update(companion.params)
-        sql = companion.sql.replace("{head}", head)
+        sql = _with_head(companion.sql, head)
         if companion.beside:
             members = []
             for one in companion.beside:
@@ -153,6 +154,12 @@ class _Append:
             return PremiseMoved(detail)
         moved = store.refusal(error, self.stream, self.expected)
         return moved or self.companion.refusal(state, detail)
+
+
+@lru_cache(maxsize=64)
+def _with_head(sql: LiteralString, head: LiteralString) -> LiteralString:
+    # The same text is found among the prepared statements at once, without its being read.
+    return sql.replace("{head}", head)
 
 
 class Deferred:

@@ -146,13 +146,15 @@ def drafts(
 
     Without `looks` the data are not validated (`catalogue.looks_at`).
     """
-    drafted = []
+    plain = payload.all_plain(facts)
+    read = [(name, data) for (name, _), (data, _) in zip(facts, plain, strict=True)]
+    types = catalogue.all_checked(read, default=default, looks=looks)
     new = new_event_ids(len(facts))
     own = new if ids is None else [given or fresh for given, fresh in zip(ids, new, strict=True)]
-    for id_, (name, _), (data, is_large) in zip(own, facts, payload.all_plain(facts), strict=True):
-        type_ = catalogue.checked(name, data, default=default, looks=looks)
-        drafted.append(Draft(id_, type_.name, type_.version, type_.category, data, is_large))
-    return drafted
+    return [
+        Draft(id_, type_.name, type_.version, type_.category, data, is_large)
+        for id_, type_, (data, is_large) in zip(own, types, plain, strict=True)
+    ]
 
 
 def provenance_now(source: Source, at: datetime | None = None) -> Provenance:

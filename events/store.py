@@ -6,6 +6,7 @@ of the transaction releases; UNIQUE (stream, sequence) stands behind it.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, LiteralString, NamedTuple, cast
 
 import orjson
@@ -262,7 +263,7 @@ def appending(
     """Return events on their way to the end of `stream`, for a statement that appends them."""
     context = provenance.context
     common: dict[str, object] = {
-        "stream": key_of(stream),
+        "stream": _key_of_one_written(stream),
         "expected": expected,
         "once": once,
         "source": str(provenance.source),
@@ -306,6 +307,12 @@ def lines_of(records: Sequence[Mapping[str, Any]]) -> str:
     if text.count("\x1e") >= len(lines) or text.count("\x1f") > 5 * len(lines):
         raise ValueError("a name or an id of an event has a control character")
     return text
+
+
+@lru_cache(maxsize=1_024)
+def _key_of_one_written(stream: Stream) -> str:
+    # Who writes a stream writes to it again.
+    return key_of(stream)
 
 
 def sealed_at(

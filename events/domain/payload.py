@@ -5,6 +5,7 @@ become plain JSON. What is stored is written of those.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -99,7 +100,22 @@ def _written_at_once(value: dict[Any, Any] | list[Any]) -> tuple[bytes | None, A
 
 def _is_deep(text: bytes, value: dict[Any, Any] | list[Any]) -> bool:
     # Few brackets are no deep nest.
-    return text.count(b"{") + text.count(b"[") > DEPTH_MAX and _depth(value) > DEPTH_MAX
+    if text.count(b"{") + text.count(b"[") <= DEPTH_MAX:
+        return False
+    # Of most texts only the two quotes are left. Which of them go together does not matter.
+    brackets = text.translate(_ONE_KIND_OF_BRACKET, _NO_STRUCTURE).replace(b'""', b"")
+    if b"\\" in brackets:
+        return _depth(value) > DEPTH_MAX
+    brackets, depth = _TEXT_WITH_BRACKETS.sub(b"", brackets), 0
+    while brackets and depth <= DEPTH_MAX:
+        brackets = brackets.replace(b"{}", b"")
+        depth += 1
+    return depth > DEPTH_MAX
+
+
+_ONE_KIND_OF_BRACKET = bytes.maketrans(b"[]", b"{}")
+_TEXT_WITH_BRACKETS = re.compile(rb'"[^"]*"')
+_NO_STRUCTURE = bytes(each for each in range(256) if each not in b'{}[]"\\')
 
 
 def _depth(value: Any) -> int:

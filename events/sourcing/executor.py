@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import Error, transaction
 
@@ -186,8 +186,7 @@ def execute_in_transaction(
     if not is_new:
         return _under_lock(run)
     nothing = Reached(state=aggregate.initial(stream), sequence=0, event_id="")
-    events = aggregate.decide(nothing.state, command)
-    return _committed(run, nothing, events, _drafts(run, events))
+    return _committed(run, nothing, _new(run, aggregate.decide(nothing.state, command)))
 
 
 def _run(
@@ -211,9 +210,9 @@ def _run(
 
 def _optimistic(run: _Run[S, C, E]) -> Outcome[S]:
     reached, events = _decided(run)
-    drafts = _drafts(run, events)
-    with _unit(run, drafts):
-        return _committed(run, reached, events, drafts)
+    new = _new(run, events)
+    with _unit(run, new):
+        return _committed(run, reached, new)
 
 
 def _queued(run: _Run[S, C, E]) -> Outcome[S]:
@@ -223,8 +222,7 @@ def _queued(run: _Run[S, C, E]) -> Outcome[S]:
 
 def _under_lock(run: _Run[S, C, E]) -> Outcome[S]:
     reached = states.fresh(run.aggregate, run.stream, queued=True)
-    events = run.aggregate.decide(reached.state, run.command)
-    return _committed(run, reached, events, _drafts(run, events))
+    return _committed(run, reached, _new(run, run.aggregate.decide(reached.state, run.command)))
 
 
 def _decided(run: _Run[S, C, E]) -> tuple[Reached[S], Sequence[E]]:
@@ -240,39 +238,43 @@ def _decided(run: _Run[S, C, E]) -> tuple[Reached[S], Sequence[E]]:
     return reached, run.aggregate.decide(reached.state, run.command)
 
 
-def _unit(run: _Run[S, C, E], drafts: Sequence[Draft]) -> AbstractContextManager[None]:
+class _New(NamedTuple, Generic[E]):
+    """What was decided, on its way into the log, and the names of it that somebody hears."""
+
+    events: Sequence[E]
+    drafts: Sequence[Draft]
+    heard: Set[str]
+
+    @property
+    def has_hooks(self) -> bool:
+        return any(map(bus.hooks_of, self.heard))
+
+
+def _unit(run: _Run[S, C, E], new: _New[E]) -> AbstractContextManager[None]:
     """Return the transaction of the append; none when the append is the only statement."""
     is_alone = not run.projects and not wire.connection().in_atomic_block
-    if is_alone and not _has_hooks(drafts):
+    if is_alone and not new.has_hooks:
         # One statement is its own transaction: BEGIN and COMMIT would be two round trips.
         return nullcontext()
     return transaction.atomic(durable=True)
 
 
-def _has_hooks(drafts: Sequence[Draft]) -> bool:
-    return any(map(bus.hooks_of, _heard(drafts)))
-
-
-def _heard(drafts: Sequence[Draft]) -> Set[str]:
-    return bus.heard({draft.name for draft in drafts})
-
-
-def _drafts(run: _Run[S, C, E], events: Sequence[E]) -> list[Draft]:
+def _new(run: _Run[S, C, E], events: Sequence[E]) -> _New[E]:
     aggregate, stream = run.aggregate, run.stream
     identify = aggregate.identify
-    return recorder.drafts(
+    drafts = recorder.drafts(
         [aggregate.encode(event, stream) for event in events],
         default=Category.DOMAIN,
         ids=[identify(event) for event in events] if identify else None,
         looks=catalogue.looks_at(is_typed=aggregate.is_typed),
     )
+    return _New(events, drafts, bus.heard({draft.name for draft in drafts}))
 
 
-def _committed(
-    run: _Run[S, C, E], before: Reached[S], events: Sequence[E], drafts: Sequence[Draft]
-) -> Outcome[S]:
-    after = _after(run, before, events, drafts)
-    _write(run, before, after, events, drafts)
+def _committed(run: _Run[S, C, E], before: Reached[S], new: _New[E]) -> Outcome[S]:
+    after = _after(run, before, new)
+    _write(run, before, after, new)
+    drafts = new.drafts
     if not drafts:
         wire.after_commit(*run.on_success)
         return Outcome(state=before.state, sequence=before.sequence, count=0)
@@ -282,43 +284,36 @@ def _committed(
 
     callbacks = _projected(run, before, after, seal)
     wire.after_commit(_remembering(run, before, after), doorbell.ring_now)
-    if _heard(drafts):
+    if new.heard:
         for envelope in seal():
             bus.publish(envelope)
-    wire.after_commit(*run.on_success, *callbacks)
+    if run.on_success or callbacks:
+        wire.after_commit(*run.on_success, *callbacks)
     return Outcome(state=after.state, sequence=after.sequence, count=len(drafts), seal=seal)
 
 
-def _after(
-    run: _Run[S, C, E], before: Reached[S], events: Sequence[E], drafts: Sequence[Draft]
-) -> Reached[S]:
-    if not drafts:
+def _after(run: _Run[S, C, E], before: Reached[S], new: _New[E]) -> Reached[S]:
+    if not new.drafts:
         return before
     return Reached(
-        state=run.aggregate.fold(before.state, events),
-        sequence=before.sequence + len(drafts),
-        event_id=drafts[-1].event_id,
+        state=run.aggregate.fold(before.state, new.events),
+        sequence=before.sequence + len(new.drafts),
+        event_id=new.drafts[-1].event_id,
     )
 
 
-def _write(
-    run: _Run[S, C, E],
-    before: Reached[S],
-    after: Reached[S],
-    events: Sequence[E],
-    drafts: Sequence[Draft],
-) -> None:
+def _write(run: _Run[S, C, E], before: Reached[S], after: Reached[S], new: _New[E]) -> None:
     """Append, with the companion statement of the caller."""
-    stream, provenance, head = run.stream, run.provenance, before.sequence
+    stream, provenance, head, drafts = run.stream, run.provenance, before.sequence, new.drafts
     if run.companion_of is None:
         if drafts:
             store.append_unsealed(stream, drafts, provenance, expected=head)
         return
     decided = Decided(
-        before=before.state, after=after.state, events=events, sequence=after.sequence
+        before=before.state, after=after.state, events=new.events, sequence=after.sequence
     )
     companion = run.companion_of(decided)
-    if companion.deferred is not None and _has_hooks(drafts):
+    if companion.deferred is not None and new.has_hooks:
         # They see the events of their transaction.
         companion = replace(companion, deferred=None)
     companions.append_with(companion, stream, drafts, provenance, expected=head)

@@ -102,6 +102,24 @@ def test_what_is_checked_at_once_is_what_is_checked_value_by_value(
     assert outcome(data, at_once=True) == outcome(data, at_once=False)
 
 
+bracketed = st.recursive(
+    st.text(r"{}[]\"'a", max_size=4) | st.integers(0, 1),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("[}a"), inner, max_size=3),
+    max_leaves=40,
+)
+
+
+@given(bracketed, st.integers(0, DEPTH_MAX + 1), st.sampled_from([0, DEPTH_MAX]))
+def test_how_deep_a_text_is_nested_is_how_deep_its_value_is(
+    value: Any, depth: int, width: int
+) -> None:
+    for _ in range(depth):
+        value = [value, {}]
+    value = [value, *[{}] * width]
+
+    assert payload._is_deep(orjson.dumps(value), value) == (payload._depth(value) > DEPTH_MAX)
+
+
 def outcome(data: dict[str, Any], *, at_once: bool) -> str:
     look = payload._written_at_once if at_once else lambda _value: (None, None)
     with mock.patch.object(payload, "_written_at_once", look):

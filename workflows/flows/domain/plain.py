@@ -31,6 +31,7 @@ from workflows.flows.domain.flow import (
 from workflows.flows.domain.gates import ScriptFailed, ScriptPutOff
 from workflows.flows.domain.plan import PlainStep
 from workflows.flows.domain.step import bound
+from workflows.flows.domain.work_items import meta_values
 from workflows.flows.domain.world import World
 
 
@@ -148,8 +149,7 @@ class _Decision:
         return sorted(takers, key=lambda step_id: self._table[step_id].place)
 
     def _has_all(self, step_id: str) -> bool:
-        attributes = self._attributes
-        return all(attributes.get(name) for name, _ in self._table[step_id].requires)
+        return all(map(self._attributes.get, self._table[step_id].needs))
 
     def _start(self, plain: PlainStep) -> tuple[PlainStep, dict[str, Any], str]:
         world, step_id = self._world, plain.step.id
@@ -168,50 +168,67 @@ class _Decision:
         """Start the work of a step, and do it if it is a script."""
         at, step_id = self._world.at, plain.step.id
         self.events.append(happened.WorkStarted(at=at, step_id=step_id, token=token, inputs=inputs))
-        item = changed(_UNDER_WAY, token=token, inputs={}, started_at=at)
-        self._executions[step_id] = changed(
-            _BEGUN,
-            started_at=at,
-            inputs=inputs,
-            items=HashTrieMap({token: item}),
-            order=(token,),
-        )
+        begun = {"started_at": at, "inputs": inputs, "order": (token,)}
         if plain.step.script is not None:
             try:
                 outputs = self._run(plain, inputs, token)
             except ScriptPutOff:
                 pass  # The item stays under way: a worker runs it outside of any transaction.
             else:
-                self.complete(plain, item, outputs)
+                self._succeed(plain, begun, outputs)
                 done.append(step_id)
                 return
+        item = changed(_UNDER_WAY, token=token, started_at=at)
+        self._executions[step_id] = changed(_BEGUN, **begun, items=HashTrieMap({token: item}))
         self.effects.append(Effect(kind=EffectKind.INVOKE, due_at=at, step_id=step_id, token=token))
 
-    def _run(self, plain: PlainStep, inputs: Mapping[str, Any], token: str) -> dict[str, Any]:
-        script = plain.step.script
+    def _run(self, plain: PlainStep, inputs: dict[str, Any], token: str) -> dict[str, Any]:
+        step, script = plain.step, plain.step.script
         assert script is not None
-        known = {**inputs}
-        if plain.metas:
-            of_flow = {
-                **self._flow.metadata,
-                "flow_id": self._flow.id,
-                "step_id": plain.step.id,
-                "receipt_token": token,
-            }
-            known |= {name: of_flow[key] for name, key in plain.metas if key in of_flow}
+        known = inputs
+        if step.metas():
+            known = inputs | meta_values(self._flow, step, token)
         return self._world.languages.execute(script, bound(script, plain.parameters, known))
 
+    def _succeed(self, plain: PlainStep, begun: dict[str, Any], outputs: dict[str, Any]) -> None:
+        """Record that a script has been run at once."""
+        at, [token] = self._world.at, begun["order"]
+        given = self._give(plain, token, outputs, duration_ms=0)
+        item = changed(_DONE_AT_ONCE, token=token, started_at=at, completed_at=at, outputs=outputs)
+        self._executions[plain.step.id] = changed(
+            _ENDED_AT_ONCE,
+            **begun,
+            completed_at=at,
+            outputs=given,
+            items=HashTrieMap({token: item}),
+        )
+
     def complete(self, plain: PlainStep, item: WorkItem, outputs: Mapping[str, Any] | None) -> None:
-        """Record what a step gave."""
-        at, step_id, token = self._world.at, plain.step.id, item.token
-        gave = outputs or {}
+        """Record what a step gave that was under way."""
+        at, before = self._world.at, self._executions[plain.step.id]
+        assert before.started_at is not None, "it is under way"
+        duration_ms = int((at - before.started_at).total_seconds() * 1000)
+        given = self._give(plain, item.token, outputs, duration_ms=duration_ms)
+        after = changed(item, status=WorkStatus.SUCCEEDED, completed_at=at, outputs=outputs)
+        self._executions[plain.step.id] = changed(
+            before,
+            status=StepStatus.COMPLETED,
+            completed_at=at,
+            outputs=given,
+            duration_ms=duration_ms,
+            items=HashTrieMap({item.token: after}),
+            tally={**before.tally, WorkStatus.ACTIVE: 0, WorkStatus.SUCCEEDED: 1},
+        )
+
+    def _give(
+        self, plain: PlainStep, token: str, outputs: Mapping[str, Any] | None, *, duration_ms: int
+    ) -> dict[str, Any]:
+        """Say what a step gave, and return it by the names of the flow."""
+        at, step_id, events, gave = self._world.at, plain.step.id, self.events, outputs or {}
         try:
             given = {name: gave[inner] for name, inner in plain.gives}
         except KeyError:
             raise _NotPlain from None
-        events, before = self.events, self._executions[step_id]
-        assert before.started_at is not None, "it is under way"
-        duration_ms = int((at - before.started_at).total_seconds() * 1000)
         events.append(happened.WorkSucceeded(at=at, step_id=step_id, token=token, outputs=outputs))
         for key, value in given.items():
             events.append(happened.AttributeSet(at=at, step_id=step_id, key=key, value=value))
@@ -220,17 +237,8 @@ class _Decision:
         events.append(
             happened.StepCompleted(at=at, step_id=step_id, outputs=given, duration_ms=duration_ms)
         )
-        after = changed(item, status=WorkStatus.SUCCEEDED, completed_at=at, outputs=outputs)
-        self._executions[step_id] = changed(
-            before,
-            status=StepStatus.COMPLETED,
-            completed_at=at,
-            outputs=given,
-            duration_ms=duration_ms,
-            items=HashTrieMap({token: after}),
-            tally={**before.tally, WorkStatus.ACTIVE: 0, WorkStatus.SUCCEEDED: 1},
-        )
         self._completed.append(step_id)
+        return given
 
     def _conclude(self) -> None:
         at, result = self._world.at, dict[str, Any]()
@@ -260,3 +268,9 @@ class _Decision:
 _UNDER_WAY = WorkItem(token="", inputs={}, status=WorkStatus.ACTIVE)
 _ONE_UNDER_WAY = {WorkStatus.PENDING: 0, WorkStatus.ACTIVE: 1}
 _BEGUN = Execution(status=StepStatus.ACTIVE, cursor=1, tally=_ONE_UNDER_WAY)
+_DONE_AT_ONCE = changed(_UNDER_WAY, status=WorkStatus.SUCCEEDED)
+_ENDED_AT_ONCE = changed(
+    _BEGUN,
+    status=StepStatus.COMPLETED,
+    tally={**_ONE_UNDER_WAY, WorkStatus.ACTIVE: 0, WorkStatus.SUCCEEDED: 1},
+)

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from workflows.flows.domain.step import AWAITING_TYPES, Collect, Role, Step, StepType
+from workflows.flows.domain.step import AWAITING_TYPES, Collect, Step, StepType
 from workflows.flows.domain.step_json import step_from_json
 
 
@@ -45,14 +45,14 @@ class Excluded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainStep:
-    """What a plain plan says of a step, found out once: outer and inner names of what it requires
-    and gives, `metas` and the keys of their values, and who takes what it gives, in order."""
+    """What a plain plan says of a step, found out once: what it `needs`, outer and inner names of
+    that and of what it gives, and who takes what it gives, in order."""
 
     step: Step
     place: int
+    needs: tuple[str, ...]
     requires: tuple[tuple[str, str], ...]
     gives: tuple[tuple[str, str], ...]
-    metas: tuple[tuple[str, str], ...]
     parameters: tuple[str, ...]
     takers: tuple[str, ...]
 
@@ -171,13 +171,9 @@ class Plan:
             found[step_id] = PlainStep(
                 step=step,
                 place=place[step_id],
+                needs=tuple(name for name, _ in step.required()),
                 requires=tuple((name, spec.inner_name(name)) for name, spec in step.required()),
                 gives=tuple((name, spec.inner_name(name)) for name, spec in step.outputs()),
-                metas=tuple(
-                    (name, spec.key)
-                    for name, spec in step.attributes.items()
-                    if spec is not None and spec.role == Role.META
-                ),
                 parameters=step.parameters(),
                 takers=tuple(sorted(self.fed_by[step_id], key=place.__getitem__)),
             )

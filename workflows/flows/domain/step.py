@@ -252,6 +252,7 @@ class Step:
     _required: Attributes = field(init=False, repr=False, compare=False)
     _outputs: Attributes = field(init=False, repr=False, compare=False)
     _gates: Attributes = field(init=False, repr=False, compare=False)
+    _metas: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         specs = tuple(self._specs())
@@ -261,6 +262,7 @@ class Step:
             "_required": required,
             "_outputs": tuple(one for one in specs if one[1].is_output),
             "_gates": tuple(one for one in required if one[1].match is not None),
+            "_metas": tuple((name, spec.key) for name, spec in specs if spec.role == Role.META),
         }
         for name, attributes in found.items():
             object.__setattr__(self, name, attributes)
@@ -278,6 +280,10 @@ class Step:
     def gates(self) -> Attributes:
         """Return the required attributes that let the step run only for some values."""
         return self._gates
+
+    def metas(self) -> tuple[tuple[str, str], ...]:
+        """Return the names of what it is told of itself and its flow, and the keys of that."""
+        return self._metas
 
     @property
     def is_plain(self) -> bool:

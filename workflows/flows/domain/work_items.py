@@ -70,19 +70,20 @@ def item_inputs(execution: Execution, item: WorkItem) -> dict[str, Any]:
 
 def invocation_inputs(flow: Flow, step: Step, item: WorkItem, **extra: str) -> dict[str, Any]:
     """Return the arguments of an item's invocation: its inputs and the declared meta values."""
+    inputs = item_inputs(flow.executions[step.id], item)
+    return inputs | meta_values(flow, step, item.token, **extra) if step.metas() else inputs
+
+
+def meta_values(flow: Flow, step: Step, token: str, **extra: str) -> dict[str, Any]:
+    """Return what one item of a step is told of itself and its flow, as far as it is known."""
     known = {
         **flow.metadata,
         "flow_id": flow.id,
         "step_id": step.id,
-        "receipt_token": item.token,
+        "receipt_token": token,
         **extra,
     }
-    metas = {
-        name: known[spec.key]
-        for name, spec in step.attributes.items()
-        if spec is not None and spec.role == "meta" and spec.key in known
-    }
-    return {**item_inputs(flow.executions[step.id], item), **metas}
+    return {name: known[key] for name, key in step.metas() if key in known}
 
 
 def parallelism(step: Step) -> int:

@@ -68,6 +68,8 @@ def _project(projection: Projection[Flow]) -> None:
 
 def is_listed_anew(before: Flow, after: Flow) -> bool:
     """Return whether the row of a flow is new or has changed."""
+    if before.is_known_plain and after.is_known_plain:
+        return False  # Of what the row shows a plain decision changes the end alone.
     # `created_at` is there from the first event on.
     return after.created_at is not None and _shown(before) != _shown(after)
 

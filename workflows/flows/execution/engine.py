@@ -8,11 +8,10 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, LiteralString, TypeAlias
 
 from django.db import transaction
-from django.utils import timezone
 
 from events import context
 from events.companions import Beside, CompanionStatement, Deferred, Premise
@@ -242,7 +241,7 @@ def _recorded(
 
     Nothing has been written then: the events were still being made.
     """
-    at = timezone.now()
+    at = datetime.now(UTC)
     if completes is not None:
         # Rows are due by PostgreSQL's clock. By a clock behind it a deadline would be still to
         # come, and the row that is to look at it is this one.

@@ -58,10 +58,10 @@ class Within:
     """The port of the domain, in all languages, each script with so many seconds at most."""
 
     def __init__(self, *, script_s: float, condition_s: float) -> None:
-        self._script_s, self._condition_s = script_s, condition_s
+        self.script_s, self._condition_s = script_s, condition_s
 
     def execute(self, script: Script, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        found = _known(_EVALUATE, script)(script.text, inputs, seconds=self._script_s)
+        found = _known(_EVALUATE, script)(script.text, inputs, seconds=self.script_s)
         return found if isinstance(found, dict) else {"result": found}
 
     def holds(self, script: Script, inputs: Mapping[str, Any]) -> bool:

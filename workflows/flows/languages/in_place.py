@@ -30,22 +30,22 @@ class InPlace:
     """The port of the domain for one decision, plan or page."""
 
     def __init__(self) -> None:
-        self._for_scripts = SCRIPTS_SECONDS_MAX
+        self._scripts = Within(script_s=SCRIPTS_SECONDS_MAX, condition_s=0)
         self._for_conditions = CONDITIONS_SECONDS_MAX
         self._answers: dict[bytes, bool] = {}
 
     def execute(self, script: Script, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Run a step's script. Raises ScriptPutOff if it is too slow to be run here."""
-        clock = _clock_of(script)
-        if self._for_scripts < _LEAST_S:
+        clock, scripts = _clock_of(script), self._scripts
+        if scripts.script_s < _LEAST_S:
             raise ScriptPutOff
         began = clock()
         try:
-            return self._within().execute(script, inputs)
+            return scripts.execute(script, inputs)
         except (allowance.TookTooLong, lua.LuaStarved) as slow:
             raise ScriptPutOff from slow
         finally:
-            self._for_scripts -= clock() - began
+            scripts.script_s -= clock() - began
 
     def holds(self, script: Script, inputs: Mapping[str, Any]) -> bool:
         return self._condition(script, inputs, lambda: self._within().holds(script, inputs))
@@ -63,7 +63,7 @@ class InPlace:
 
     def _within(self) -> Within:
         condition_s = min(self._for_conditions, allowance.CONDITION_SECONDS_MAX)
-        return Within(script_s=self._for_scripts, condition_s=condition_s)
+        return Within(script_s=0, condition_s=condition_s)
 
     def _condition(self, script: Script, seen: Mapping[str, Any], ask: Callable[[], bool]) -> bool:
         if script.language != "lua":
