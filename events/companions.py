@@ -59,8 +59,7 @@ class Beside:
     part: Callable[[], object] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompanionStatement:
+class CompanionStatement(NamedTuple):
     """What else is written in the statement of an append: one round trip, all or nothing.
 
     In `sql`, `{head}` stands for the new head of the stream, an integer: a function that
@@ -82,8 +81,7 @@ class CompanionStatement:
     deferred: "Deferred | None" = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Append:
+class _Append(NamedTuple):
     """An append on its way, with its companion. Without `new` events only that is written."""
 
     stream: Stream
@@ -194,8 +192,8 @@ class Deferred:
         held = self._held
         if held is None:
             return False
-        companion = replace(held.companion, beside=[*held.companion.beside, beside])
-        last = replace(held, companion=companion)
+        companion = held.companion._replace(beside=[*held.companion.beside, beside])
+        last = held._replace(companion=companion)
         if finishing.has_begun():
             self._rows = last.write_last(guarded=guarded)
         else:

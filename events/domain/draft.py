@@ -1,6 +1,5 @@
 """An event on its way into the log: everything but its place in a stream."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -22,8 +21,7 @@ class Draft(NamedTuple):
     is_large: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
+class Provenance(NamedTuple):
     """What all events of one append have in common."""
 
     context: EventContext

@@ -13,9 +13,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import orjson
 
@@ -34,8 +33,7 @@ CACHED_STREAMS_MAX = 1_024
 CONTENDED_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reached(Generic[S]):
+class Reached(NamedTuple, Generic[S]):
     """A state, and the event after which it holds; sequence 0 is the beginning."""
 
     state: S

@@ -88,8 +88,9 @@ def statement(
             for id_, _, since, until in rows:
                 if id_ == first.id:
                     following = _claim(first, taker.worker, since, until, principal, story, cause)
-        _ring(wanted, {id_ for id_, status, _, _ in rows if status == State.READY})
-        _wake(wanted)
+        if following is None or len(wanted) > 1:
+            _ring(wanted, {id_ for id_, status, _, _ in rows if status == State.READY})
+            _wake(wanted)
         _after_commit(completed, taker, following)
 
     params = {

@@ -81,7 +81,7 @@ def test_begins_anew_where_what_is_known_is_of_another_past(past: Told) -> None:
     past.at(10)
     waypoint = past_states._waypoints.before(past.tally, STREAM, 9)
     assert waypoint is not None
-    of_another = replace(waypoint, event_id="evt_other", state=Tally(total=70))
+    of_another = waypoint._replace(event_id="evt_other", state=Tally(total=70))
     past_states._waypoints.put(past.tally, STREAM, of_another)
 
     assert past.at(9) == (9, 9, 9)

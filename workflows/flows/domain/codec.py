@@ -55,8 +55,8 @@ FORGOTTEN_NAMES = frozenset(
 
 def encode(flow_id: str, event: happened.FlowEvent) -> tuple[str, dict[str, Any]]:
     """Return the stored name and data of an event."""
-    type_ = type(event)
-    return NAMES[type_], {"flow_id": flow_id, **_ENCODERS[type_](event)}
+    name, data_of = _STORED[type(event)]
+    return name, {"flow_id": flow_id, **data_of(event)}
 
 
 def decode(name: str, data: Mapping[str, Any], at: datetime) -> happened.FlowEvent | None:
@@ -176,6 +176,9 @@ _ENCODERS: dict[type, Callable[[Any], dict[str, Any]]] = {
         **_reason_of(event),
     },
 }
+
+
+_STORED = {type_: (name, _ENCODERS[type_]) for type_, name in NAMES.items()}
 
 
 def _of_step(data: Mapping[str, Any]) -> dict[str, Any]:

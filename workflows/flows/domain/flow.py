@@ -233,7 +233,7 @@ class Flow:
     @property
     def is_partly_undone(self) -> bool:
         """Return whether something could not be compensated. False before the outcome."""
-        return self.is_terminal and bool(self.not_undone)
+        return self.is_terminal and self.plan.can_be_undone and bool(self.not_undone)
 
     @property
     def is_held(self) -> bool:

@@ -7,7 +7,7 @@ loses nothing: whatever waits has a row that wakes it.
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, LiteralString, TypeAlias
 
@@ -299,13 +299,13 @@ def _companion_of(
             joint_with=_TOGETHER,
         )
         if of_approvals:
-            work = replace(work, on_rows=_then(work.on_rows, flow, of_approvals))
+            work = work._replace(on_rows=_then(work.on_rows, flow, of_approvals))
         beside = _beside(decided, consequences)
         if not beside and start.deferred is None:
             return work
         # An approval is requested in the transaction of what asks for it.
         deferred = None if of_approvals else start.deferred
-        return replace(work, beside=beside, premise=start.premise, deferred=deferred)
+        return work._replace(beside=beside, premise=start.premise, deferred=deferred)
 
     return companion_of
 

@@ -1,7 +1,6 @@
 """`manage.py flows`."""
 
 import json
-from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -130,7 +129,7 @@ def test_replays_and_finds_a_state_that_is_not_its_events() -> None:
     assert output_of("replay", "f1").endswith("events say what is kept\n")
 
     stream, wrong = stream_of("f1"), explain.reached("f1", at=1).flow
-    states.remember(FLOWS, stream, replace(states.fresh(FLOWS, stream), state=wrong))
+    states.remember(FLOWS, stream, states.fresh(FLOWS, stream)._replace(state=wrong))
     with pytest.raises(CommandError, match="not what its events say"):
         output_of("replay", "f1")
 
