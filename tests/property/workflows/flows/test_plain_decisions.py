@@ -18,6 +18,7 @@ from workflows.flows.domain.errors import FlowInvalid
 from workflows.flows.domain.flow import StepStatus, WorkStatus
 from workflows.flows.domain.gates import ScriptPutOff
 from workflows.flows.domain.planner import make_plan
+from workflows.flows.execution import aggregates
 
 NAMES = [f"n{number}" for number in range(6)]
 META = {"role": "meta", "meta": {"key": "flow_id"}}
@@ -122,7 +123,10 @@ def test_the_short_way_leads_where_the_long_one_does(
     for _ in range(TURNS):
         if bench.flow.is_over:
             break
+        before = bench.flow
         turn(bench, data)
+        is_listed_anew = aggregates._shown(before) != aggregates._shown(bench.flow)
+        assert aggregates.is_listed_anew(before, bench.flow) == is_listed_anew
     event(f"{bench.flow.status}")
 
 
