@@ -87,14 +87,14 @@ BEGIN
     UPDATE work SET status = 'done', lease_until = NULL, finished_at = statement_timestamp()
      WHERE id = p_claim AND fence = p_fence AND lease_until IS NOT NULL
        AND cancel_requested_at IS NULL
-    RETURNING attempt, leased_by, claimed_at, finished_at INTO done;
+    RETURNING attempt, fence, leased_by, claimed_at, finished_at INTO done;
     IF NOT FOUND THEN
       RAISE EXCEPTION 'fence % of work % is not the current one', p_fence, p_claim
         USING ERRCODE = 'DB002', DETAIL = CASE WHEN EXISTS (
           SELECT FROM work WHERE id = p_claim AND fence = p_fence AND lease_until IS NOT NULL
         ) THEN 'cancel_requested' ELSE 'lost' END;
     END IF;
-    IF p_fence > 1 THEN
+    IF done.fence > 1 THEN
       INSERT INTO work_attempt (work_id, attempt, fence, worker, started_at, ended_at, outcome,
                                 error_class, error, stack)
       VALUES (p_claim, done.attempt, p_fence, done.leased_by, done.claimed_at, done.finished_at,
