@@ -79,6 +79,7 @@ def move_to_valkey_database(number: int) -> None:
     if not _choose_valkey_database(number):
         return
     from django.conf import settings  # noqa: PLC0415 - they were not chosen when this was imported.
+    from django.test.signals import clear_cache_handlers  # noqa: PLC0415 - likewise.
 
     from config.celery import app  # noqa: PLC0415 - likewise.
     from config.settings import env  # noqa: PLC0415
@@ -87,6 +88,7 @@ def move_to_valkey_database(number: int) -> None:
     settings.REDIS_URL = url
     settings.CELERY_BROKER_URL = env.as_broker(url)
     settings.CACHES["default"]["LOCATION"] = url
+    clear_cache_handlers(setting="CACHES")  # One may be there: system checks make it.
     app.config_from_object("django.conf:settings", namespace="CELERY", force=True)
 
 
