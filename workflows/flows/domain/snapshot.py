@@ -59,8 +59,7 @@ def load(document: Mapping[str, Any]) -> Flow:
         deactivated_at=read(document["deactivated_at"]),
         last_updated=read(document["last_updated"]),
         error=document.get("error") or "",
-        # Those of earlier revisions say it of flows whose outcome came during the pause, too.
-        is_paused=bool(document.get("paused")) and document["status"] == FlowStatus.ACTIVE,
+        is_paused=bool(document.get("paused")),
         is_cancelled=document["cancelled"],
         compensates=document["compensates"],
         is_released=bool(document.get("released")),
