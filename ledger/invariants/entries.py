@@ -74,7 +74,10 @@ def columns_are_those_of_the_body() -> list[str]:
 @doctor.check("I12-drift", "rows and entries agree on what was done")
 def rows_and_entries_agree() -> list[str]:
     """Return what is broken, as sentences."""
-    found = [f"{name}: no drift check answers for it" for name in drift.tables_without_a_check()]
+    found = [
+        f"{name}: no drift check answers for it; its app has to call ledger.drift.declare_check"
+        for name in drift.tables_without_a_check()
+    ]
     for each in drift.find_drift():
         found += [
             f"{each.check.name}: {id_} has no entry that says who did it" for id_ in each.sample_ids

@@ -89,6 +89,7 @@ def test_an_action_of_it_waits_is_recorded_and_has_its_work_done(project: Path) 
             with stack.client() as client:
                 close_a_ticket(client, other_key=key.strip())
                 greet(client)
+            run(project, "manage.py", "doctor", **stack.environment)
         finally:
             stack.stop()
 
