@@ -87,6 +87,10 @@ DATABASE_POOL_OPTIONS = {
     "min_size": 1,
     "max_size": env.integer("DATABASE_POOL_SIZE", 20, at_least=1),
     "timeout": 5,
+    # An attempt to connect that fails is repeated after twice as long each time, and no request
+    # begins another meanwhile: by default for five minutes, so that a database that is back
+    # stays unused for as long as it was away. What is given up, the next request begins anew.
+    "reconnect_timeout": 2,
 }
 DATABASES = {
     "default": env.database(

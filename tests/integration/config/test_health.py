@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 from urllib.parse import urljoin
 
 import pytest
@@ -64,6 +65,16 @@ class TestReadyz:
 
         assert (answer.status_code, answer.json()) == (status, {"status": says})
         assert answer["Cache-Control"] == "no-store"
+
+    def test_asks_nothing_more_of_a_database_that_is_away(
+        self, db: None, parts: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        parts(database=OperationalError("away"))
+        monkeypatch.setattr(health, "_examined", asked := mock.Mock(wraps=health._examined))
+
+        assert Client().get("/readyz").json() == {"status": "not_ready"}
+
+        assert [call.args[0].name for call in asked.call_args_list] == ["database"]
 
     def test_tells_who_may_know_what_is_wrong(self, db: None, parts: Any) -> None:
         alice = grant(User.objects.create_user("alice"), "system.health")
