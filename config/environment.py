@@ -39,7 +39,8 @@ MEANINGS = {
     },
     "Security": {
         "SECRET_KEY": (
-            "Signs sessions and seals secrets at rest. `up` makes one and keeps it in its state."
+            "Signs sessions and the addresses of callbacks, and seals secrets at rest. "
+            "`up` makes one and keeps it in its state."
         ),
         "SECRET_KEY_FALLBACKS": "Former keys, while anything that they signed or sealed is in use.",
         "DJANGO_SUPERUSER_USERNAME": "For `createsuperuser --noinput`: the name.",
@@ -56,7 +57,7 @@ MEANINGS = {
             "Networks (CIDR) that webhooks and HTTP steps may reach beside the public internet, "
             "on any port and without TLS."
         ),
-        "OPEN_ENGINE": "Serve `/engine` without a key; as `--open-engine`.",
+        "OPEN_ENGINE": "Serve `/engine` and `/webhook` without a key; as `--open-engine`.",
     },
     "Flows": {
         "DAYBOOK_RETRY_MAX": (

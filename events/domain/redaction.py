@@ -20,8 +20,10 @@ _PATTERNS: Final = (
     re.compile(r"\bAKIA[0-9A-Z]{16}\b"),
     # Secret keys of payment providers.
     re.compile(r"\b[sr]k_[0-9A-Za-z_]{12,}+"),
-    # What opens a socket from a browser: it has to stand in the address.
+    # What opens a socket from a browser, and what lets a step call back: they have to stand in
+    # the address.
     re.compile(r"(?<=[?&]ticket=)[^\s&\"']+"),
+    re.compile(r"(?<=[?&]signature=)[^\s&\"']+"),
     # The row that PostgreSQL refused, to the end of its line: all that it says of anybody.
     re.compile(r"(?<=Failing row contains \()(?:(?!\)\.(?:\n|\Z)).)++", re.DOTALL),
     # The address of a person: log lines are not erased with the person.

@@ -9,7 +9,7 @@ for _id, _meaning, _risk in (
     ("flow.start", "Start flows.", "low"),
     ("flow.pause", "Pause and resume a flow.", "medium"),
     ("flow.cancel", "Cancel a flow, with or without compensation.", "high"),
-    ("flow.intervene", "Skip, force or retry a step of a flow.", "high"),
+    ("flow.intervene", "Skip, force or retry a step of a flow, or deliver its result.", "high"),
     ("flow.fork", "Start a copy of a flow from one of its steps.", "medium"),
     ("flow_start.manage", "Declare triggers that start flows in one's own name.", "high"),
 ):

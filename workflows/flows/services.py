@@ -293,7 +293,6 @@ def retry_now(
 
     :raises NothingToRetry: if it waits for no retry.
     """
-    # The token of an item is the credential to complete it.
     item = {"item": subjects.fingerprint_of(token, of=f"flow/{flow_id}/{step_id}")}
     action = actions.on_flow("retry_work", flow_id, step_id=step_id, reason=reason, asked=item)
     command = asked.RetryNow(step_id=step_id, token=token, reason=BY_OPERATOR)

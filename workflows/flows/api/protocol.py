@@ -22,6 +22,7 @@ from events.domain.errors import (
     NotFound,
     PreconditionFailed,
     Throttled,
+    Unauthenticated,
     Unavailable,
 )
 from events.domain.principal import Principal, PrincipalKind
@@ -53,6 +54,18 @@ def answer(document: Any, status: int = HTTPStatus.OK) -> HttpResponse:
 
 def error(message: str, status: int) -> HttpResponse:
     return answer({"error": message, "status": status}, status)
+
+
+def refused(refusal: DomainError) -> HttpResponse:
+    """Return a refusal in the words, and under the status, that the original's clients expect.
+
+    It knows no credentials: what is refused for the want of one also has our code and hint.
+    """
+    message, status = _message(refusal), _status(refusal)
+    if not isinstance(refusal, Unauthenticated | Forbidden):
+        return error(message, status)
+    ours = {"code": refusal.code, "hint": refusal.hint}
+    return answer({"error": message, "status": status, **ours}, status)
 
 
 def methods(**views: View) -> View:
@@ -129,10 +142,10 @@ def demands(capability: str) -> Callable[[View], View]:
                 with context.acting(who, origin=context.current().origin):
                     if caller:
                         request.daybook_is_private = caller.is_agent  # type: ignore[attr-defined]
-                        _admit(caller, capability)
+                        admit(caller, capability)
                     return view(request, **parts)
             except DomainError as refusal:
-                return error(_message(refusal), _status(refusal))
+                return refused(refusal)
 
         guarded.capability = capability  # type: ignore[attr-defined]
         return guarded
@@ -157,7 +170,11 @@ def _caller_of(request: HttpRequest) -> authority.Caller | None:
     return caller
 
 
-def _admit(caller: authority.Caller, capability: str) -> None:
+def admit(caller: authority.Caller, capability: str) -> None:
+    """Check that the caller holds the capability over everything; that it does not is on record.
+
+    :raises NotAdmitted: if it does not.
+    """
     if not caller.holds(capability):
         why = NotAdmitted(capability)
         recording.record_denial(capability, target_id="", why=why)

@@ -8,11 +8,12 @@ where nobody else gets what was meant for this step: a GET, or 307 and 308 withi
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
+from events.domain.redaction import REDACTED
 from workflows.egress import client
 from workflows.egress.client import Answer, Call
 from workflows.egress.refusals import AnswerTooLarge, EgressFailed, EgressRefused
@@ -22,6 +23,7 @@ from workflows.flows.domain.digits import in_digits
 from workflows.flows.domain.flow import Flow, WorkItem
 from workflows.flows.domain.step import DEFAULT_METHOD, Step, StepType
 from workflows.flows.domain.work_items import invocation_inputs, item_inputs
+from workflows.flows.steps import callback_address
 
 USER_AGENT = "Argyll-Engine/0.1"
 _PATH_SAFE = "$&+=:@"
@@ -72,7 +74,7 @@ def call_step(flow: Flow, step: Step, item: WorkItem) -> Result:
     """Invoke an HTTP step for one item and say how it went."""
     assert step.http is not None, "only HTTP steps are called"
     inputs = item_inputs(flow.executions[step.id], item)
-    extra = {"webhook_url": webhook_url(flow, step, item)} if step.type == StepType.ASYNC else {}
+    extra = {"webhook_url": _webhook_url(flow, step, item)} if step.type == StepType.ASYNC else {}
     body = invocation_inputs(flow, step, item, **extra)
     method = step.http.method or DEFAULT_METHOD
     try:
@@ -115,12 +117,6 @@ def call_compensation(flow: Flow, step: Step, item: WorkItem) -> Result:
     return _exchange(flow, step, item, method="POST", url=url, body=body)
 
 
-def webhook_url(flow: Flow, step: Step, item: WorkItem) -> str:
-    """Return where an asynchronous step delivers its result."""
-    base = conf.current().webhook_base_url
-    return f"{base}/webhook/{quote(flow.id, safe=':')}/{quote(step.id)}/{item.token}"
-
-
 def filled(template: str, values: Mapping[str, Any]) -> str:
     """Return the URL with every `{name}` replaced by its path-escaped value.
 
@@ -160,7 +156,15 @@ def _exchange(
     except EgressFailed as error:
         reason = "context deadline exceeded" if error.error_class == "timeout" else str(error)
         return NotCompleted.because(f'{method.title()} "{url}": {reason}')
-    return _classified(answer)
+    return _without_signature(_classified(answer), flow, step, item)
+
+
+def _without_signature(result: Result, flow: Flow, step: Step, item: WorkItem) -> Result:
+    """Return a result whose error does not tell what the peer was told, if it repeats that."""
+    if step.type != StepType.ASYNC or isinstance(result, Done):
+        return result
+    secret = callback_address.signature(flow_id=flow.id, step_id=step.id, token=item.token)
+    return replace(result, error=result.error.replace(secret, REDACTED))
 
 
 def _compact(value: Any) -> str:
@@ -177,10 +181,14 @@ def _headers(flow: Flow, step: Step, item: WorkItem, *, has_body: bool) -> dict[
         "Idempotency-Key": item.token,
     }
     if step.type == StepType.ASYNC:
-        headers["Argyll-Webhook-URL"] = webhook_url(flow, step, item)
+        headers["Argyll-Webhook-URL"] = _webhook_url(flow, step, item)
     if has_body:
         headers["Content-Type"] = "application/json"
     return headers
+
+
+def _webhook_url(flow: Flow, step: Step, item: WorkItem) -> str:
+    return callback_address.webhook_url(flow_id=flow.id, step_id=step.id, token=item.token)
 
 
 def _classified(answer: Answer) -> Result:

@@ -1,17 +1,21 @@
 """Callbacks of asynchronous steps: the first wins, equal ones are accepted, all are recorded.
 
-A token is 122 bits made with a secret that is never stored; it is good for one item of
-one step of one flow, and for one result.
+A token is good for one item of one step of one flow, and for one result. It is no secret: who may
+call back is checked at the edge (`callback_address`).
 """
 
 import hashlib
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from events import store
 from events.domain.errors import Rejected
+from ledger import recording
+from ledger.privacy import subjects
+from workflows.flows import actions
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.flow import Flow, WorkItem, WorkStatus
 from workflows.flows.domain.step import HTTP_TYPES, Step
@@ -74,16 +78,54 @@ def receive(
         the step is not called over HTTP, for example.
     """
     with transaction.atomic(durable=True):
-        _waiting(flow_id, step_id, token)
-        # Held until commit: of two callbacks at once, the second finds the receipt of the first.
-        store.lock([stream_of(flow_id)])
-        flow = _waiting(flow_id, step_id, token)
-        receipt = _receipt(flow, step_id, token, raw)
-        if receipt.verdict == Verdict.FIRST:
-            after = engine.handle_in_transaction(flow_id, outcome).state
-            if (step := flow.step(step_id)).memoizable:
-                memoization.keep_outputs(after, step, token)
-        receipt.save(force_insert=True)
+        return _received(flow_id, step_id, token, outcome, raw)
+
+
+def deliver(
+    *,
+    flow_id: str,
+    step_id: str,
+    token: str,
+    outcome: asked.SucceedWork | asked.FailWork,
+    raw: bytes,
+) -> Receipt.Verdict:
+    """Record what an operator delivers in the place of the peer, as `receive` does.
+
+    :raises CallbackUnknown: as `receive` does.
+    """
+    match outcome:
+        case asked.SucceedWork(outputs=outputs):
+            gave: Any = outputs
+            says = f"Gave {', '.join(sorted(outputs or {})) or 'nothing'}."
+        case asked.FailWork(error=gave):
+            says = "Said that it failed."
+    given = {"callback": subjects.fingerprint_of([token, gave], of=f"flow/{flow_id}/{step_id}")}
+    action = actions.on_flow("deliver_callback", flow_id, step_id=step_id, asked=given)
+    with recording.recorded(action) as proof:
+        verdict = _received(flow_id, step_id, token, outcome, raw)
+        if verdict != Verdict.FIRST:
+            proof.changes_nothing()
+        proof.says(says)
+    return verdict
+
+
+def _received(
+    flow_id: str,
+    step_id: str,
+    token: str,
+    outcome: asked.SucceedWork | asked.FailWork,
+    raw: bytes,
+) -> Receipt.Verdict:
+    _waiting(flow_id, step_id, token)
+    # Held until commit: of two callbacks at once, the second finds the receipt of the first.
+    store.lock([stream_of(flow_id)])
+    flow = _waiting(flow_id, step_id, token)
+    receipt = _receipt(flow, step_id, token, raw)
+    if receipt.verdict == Verdict.FIRST:
+        after = engine.handle_in_transaction(flow_id, outcome).state
+        if (step := flow.step(step_id)).memoizable:
+            memoization.keep_outputs(after, step, token)
+    receipt.save(force_insert=True)
     return Verdict(receipt.verdict)
 
 
@@ -94,8 +136,8 @@ def _waiting(flow_id: str, step_id: str, token: str) -> Flow:
     execution = flow.executions.get(step_id)
     if execution is None:
         raise CallbackUnknown("Step execution not found", flow_id=flow_id, step_id=step_id)
-    # Nobody but a peer that was called has a token to call back with. Whoever reads one in the
-    # flow must not decide an approval by it, nor end a wait, nor stand in for a child flow.
+    # Only a peer that was called calls back. Nobody decides an approval so, nor ends a wait, nor
+    # stands in for a child flow: at an open engine not even who reads the token in the flow.
     if token not in execution.items or flow.step(step_id).type not in HTTP_TYPES:
         raise CallbackUnknown("Work item not found for token", flow_id=flow_id, step_id=step_id)
     return flow

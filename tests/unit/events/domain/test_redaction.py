@@ -20,6 +20,7 @@ SECRETS = {
     "a token": f"access_token={CANARY}",
     "a JSON web token": f"eyJhbGciOiJIUzI1NiJ9.{CANARY}.{CANARY}",
     "a ticket for a socket": f'"WebSocket /ws/events?after=1&ticket={CANARY}" [accepted]',
+    "the signature of a callback": f'"POST /webhook/f/s/t?signature={CANARY} HTTP/1.1" 200',
     "a row that PostgreSQL refused": f"DETAIL:  Failing row contains (7, {CANARY}, (a)\n.b, null).",
     "a row cut off": f"DETAIL:  Failing row contains (7, {CANARY}",
     "a session cookie": f"Cookie: sessionid={CANARY}; theme=dark",
