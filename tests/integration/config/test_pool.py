@@ -14,12 +14,13 @@ GIVING_UP_SECONDS_MAX = 20
 def test_the_next_request_finds_a_database_that_is_back(db: None, tmp_path: Path) -> None:
     parameters: dict[str, Any] = connection.get_connection_params()
     where, was_given_up = tmp_path / "sockets", Event()
+    options: dict[str, Any] = settings.DATABASE_POOL_OPTIONS
     away = {"dbname": parameters["dbname"], "user": parameters["user"], "host": str(where)}
     with ConnectionPool(
         kwargs=away,
         reconnect_failed=lambda _pool: was_given_up.set(),
         open=True,
-        **settings.DATABASE_POOL_OPTIONS,
+        **options,
     ) as pool:
         assert was_given_up.wait(GIVING_UP_SECONDS_MAX)
         where.symlink_to(parameters["host"])
