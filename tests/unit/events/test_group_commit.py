@@ -17,9 +17,10 @@ SQL = "SELECT everything_of_everybody"
 
 
 class Called(threading.Event):
-    """Notes whose turn it was to go on, in that order."""
+    """Notes whose turn it was to go on, in that order, and who called each."""
 
     order: list[str] = []
+    callers: list[str] = []
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,12 +28,14 @@ class Called(threading.Event):
 
     def set(self) -> None:
         self.order.append(self.whose)
+        self.callers.append(threading.current_thread().name)
         super().set()
 
 
 @pytest.fixture
 def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(Called, "order", [])
+    monkeypatch.setattr(Called, "callers", [])
     monkeypatch.setattr(group_commit, "PATIENCE_S", 60)
     return Called.order
 
@@ -70,6 +73,26 @@ def test_the_next_one_writes_before_those_who_were_written_go_on(
         thread.join(timeout=60)
 
     assert order == ["second", "fourth", "third"]
+
+
+def test_of_those_who_were_written_each_calls_the_next(
+    order: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = Group()
+    monkeypatch.setattr(wire, "fetch", lambda *_asked, **_options: [])
+    monkeypatch.setattr(group, "_db", NoDatabase())
+    names = ["second", "third", "fourth", "fifth"]
+    threads = [threading.Thread(target=write, args=[group, name], name=name) for name in names]
+    monkeypatch.setattr(threading, "Event", Called)
+    with group.turn("first", SQL, partial(part, "first")):
+        for number, thread in enumerate(threads, start=1):
+            thread.start()
+            eventually(partial(has, group, number))
+    for thread in threads:
+        thread.join(timeout=60)
+
+    assert order == names
+    assert Called.callers == [threading.current_thread().name, "second", "third", "fourth"]
 
 
 class Interrupted(Exception):
@@ -141,6 +164,45 @@ def test_who_is_interrupted_while_writing_for_others_lets_them_write_over_a_new_
 
     assert (group._is_writing, group._waiting, database.closed) == (False, [], 1)
     assert not any(thread.is_alive() for thread in threads)
+
+
+@pytest.mark.usefixtures("_alarm")
+def test_who_is_interrupted_while_others_write_for_it_keeps_nobody_waiting(
+    order: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, held, is_gone = Group(), threading.Event(), threading.Event()
+
+    def fetch(_sql: str, _params: Mapping[str, str], *, db: Any) -> list[tuple[str]]:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+        assert is_gone.wait(60)
+        return []
+
+    def hold() -> None:
+        with group.turn("first", SQL, partial(part, "first")):
+            held.set()
+            eventually(partial(has, group, 3))
+
+    def write_after(name: str, waiting: int) -> None:
+        eventually(partial(has, group, waiting))
+        write(group, name)
+
+    monkeypatch.setattr(wire, "fetch", fetch)
+    monkeypatch.setattr(group, "_db", NoDatabase())
+    threads = [
+        threading.Thread(target=hold, daemon=True),
+        threading.Thread(target=write_after, args=["second", 0], daemon=True),
+        threading.Thread(target=write_after, args=["fourth", 2], daemon=True),
+    ]
+    threads[0].start()
+    assert held.wait(60)
+    threads[1].start()
+    eventually(partial(has, group, 1))
+    threads[2].start()
+    with pytest.raises(Interrupted), group.turn("third", SQL, partial(part, "third")):
+        pytest.fail("it was interrupted")
+    is_gone.set()
+
+    eventually(lambda: not any(thread.is_alive() for thread in threads))
 
 
 def test_a_forked_child_waits_for_no_thread_of_its_parent(order: list[str]) -> None:
