@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from console.flows.step_state import StepState, step_state
 from events.domain.envelope import Envelope
-from workflows.flows.domain.flow import Execution, Flow
+from workflows.flows.domain.flow import Execution, Flow, WorkStatus
 from workflows.flows.domain.step import Step
 
 WIDTH = 1000
@@ -20,6 +20,7 @@ _ENDS = {
     "comp_failed": "bad",
     "comp_retry_scheduled": "wait",
 }
+_WORK_ENDS = frozenset({WorkStatus.SUCCEEDED, WorkStatus.FAILED})
 _BEGINS = {"work_started": "try", "comp_started": "undo", "work_retry_scheduled": "wait"}
 
 
@@ -68,6 +69,7 @@ class Row:
 @dataclass(slots=True)
 class _Stretch:
     kind: str
+    step_id: str
     start: datetime
     end: datetime | None = None
     tone: str = "run"
@@ -89,9 +91,10 @@ class _Tries:
             held[-1].end = event.emitted_at
             held[-1].tone = _ENDS.get(event.name, "wait")
         if event.name in _BEGINS:
-            begun = _Stretch(kind=_BEGINS[event.name], start=event.emitted_at)
+            step_id = event.data["step_id"]
+            begun = _Stretch(kind=_BEGINS[event.name], step_id=step_id, start=event.emitted_at)
             held.append(begun)
-            self.of_step.setdefault(event.data["step_id"], []).append(begun)
+            self.of_step.setdefault(step_id, []).append(begun)
 
 
 class Waterfall:
@@ -150,15 +153,33 @@ class Waterfall:
     def _took(self, execution: Execution) -> timedelta | None:
         if execution.started_at is None:
             return None
-        end = execution.completed_at or (None if self.flow.is_over else self.as_of)
+        end = self._ended_at(execution) or (None if self.flow.is_over else self.as_of)
         return max(end - execution.started_at, timedelta()) if end else None
+
+    def _ended_at(self, execution: Execution) -> datetime | None:
+        """Return when nothing more happened to a step: a stopped one has no event of its end."""
+        if execution.completed_at is not None or execution.count(WorkStatus.ACTIVE):
+            return execution.completed_at
+        outcome_at = self.flow.completed_at
+        # An item that was under way then has gone on to its end.
+        items = (item for item in execution.in_order() if item.status in _WORK_ENDS)
+        ended = (item.completed_at for item in items)
+        return outcome_at and max(filter(None, (outcome_at, *ended)))
 
     def _whole(self, execution: Execution) -> Iterator[Bar]:
         if execution.started_at is not None:
-            yield self._bar("step", execution.started_at, execution.completed_at, "mute")
+            yield self._bar("step", execution.started_at, self._ended_at(execution), "mute")
 
     def _bars(self, stretches: Sequence[_Stretch]) -> Iterator[Bar]:
-        return (self._bar(each.kind, each.start, each.end, each.tone) for each in stretches)
+        return (self._bar(each.kind, each.start, self._end(each), each.tone) for each in stretches)
+
+    def _end(self, stretch: _Stretch) -> datetime | None:
+        """Return the end of a stretch: nobody waits to try again once the step or flow is over."""
+        execution = self.flow.executions.get(stretch.step_id)
+        if stretch.end is not None or stretch.kind != "wait" or execution is None:
+            return stretch.end
+        over = (execution.completed_at, self.flow.completed_at)
+        return min(filter(None, over), default=None)
 
     def _bar(self, kind: str, start: datetime, end: datetime | None, tone: str) -> Bar:
         x = self.axis.at(start)

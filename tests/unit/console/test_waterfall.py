@@ -9,7 +9,14 @@ import pytest
 from console.flows.waterfall import Axis, Bar, Row, Waterfall, lasting
 from events.domain.envelope import Category, Envelope, Source
 from events.domain.principal import SYSTEM
-from workflows.flows.domain.flow import Execution, Flow
+from workflows.flows.domain.flow import (
+    Execution,
+    Flow,
+    FlowStatus,
+    StepStatus,
+    WorkItem,
+    WorkStatus,
+)
 from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.step import Step, StepType
 
@@ -103,6 +110,45 @@ class TestBars:
             Bar(kind="try", x=500, width=100, tone="ok"),
             Bar(kind="try", x=20, width=10, tone="bad"),
         ]
+
+
+class TestStoppedStep:
+    """Of a step that waited for its next try when the outcome of its flow became known."""
+
+    def stopped(self, item: WorkItem) -> Row:
+        events = [event("work_started", 0), event("work_not_completed", 1)]
+        events.append(event("work_retry_scheduled", 1))
+        pay = Step(id="pay", name="Pay", type=StepType.ASYNC, attributes={})
+        plan = Plan(goals=("pay",), steps={"pay": pay}, attributes={})
+        begun = Execution(status=StepStatus.ACTIVE, started_at=START)
+        of_pay = begun.with_known_items({item.token: item})
+        flow = replace(
+            FLOW,
+            plan=plan,
+            status=FlowStatus.FAILED,
+            completed_at=at(4),
+            executions={"pay": of_pay},
+        )
+        axis = Axis(start=START, end=at(10))
+        [found] = Waterfall(flow, events, axis=axis, as_of=at(10)).rows()
+        return found
+
+    def test_waits_and_lasts_until_then(self) -> None:
+        waiting = WorkItem(token="t", inputs={}, retry_count=1)
+
+        found = self.stopped(waiting)
+
+        assert found.took == timedelta(seconds=4)
+        assert found.bars == [
+            Bar(kind="step", x=0, width=400, tone="mute"),
+            Bar(kind="try", x=0, width=100, tone="wait"),
+            Bar(kind="wait", x=100, width=300, tone="run"),
+        ]
+
+    def test_lasts_until_what_was_under_way_has_ended(self) -> None:
+        late = WorkItem(token="t", inputs={}, status=WorkStatus.FAILED, completed_at=at(7))
+
+        assert self.stopped(late).took == timedelta(seconds=7)
 
 
 class TestAxis:
