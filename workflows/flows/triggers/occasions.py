@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from events import explore
 from events import selectors as log
@@ -30,6 +30,7 @@ _FATES: Final = {
     Fate.OVERLAPPED: "The slot before it was still being fired.",
     Fate.QUEUED: "It fires as soon as the slot before it has.",
 }
+_NOT_IN_TIME: Final = "Slots before it could not be fired in time; it was."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,17 +171,21 @@ def _what(event: Envelope) -> str:
 
 
 def _of_slots(name: str, since: datetime | None, until: datetime | None) -> Iterator[Occasion]:
-    rows = Slot.objects.filter(schedule=starts.schedule_of(name), fate__in=list(_FATES))
+    told = Q(fate__in=list(_FATES)) | Q(fate=Fate.FIRED, stands_for__gt=1)
+    rows = Slot.objects.filter(told, schedule=starts.schedule_of(name))
     if since is not None:
         rows = rows.filter(created_at__gte=since)
     if until is not None:
         rows = rows.filter(created_at__lt=until)
     for row in rows.order_by("-slot_at")[:SLOTS_MAX]:
+        fate = Fate(row.fate)
         many = f" It stands for {row.stands_for} slots." if row.stands_for > 1 else ""
+        # That it was fired is an event; those before it that were not have no other line.
+        is_for_others = fate is Fate.FIRED
         yield Occasion(
             at=row.created_at,
-            what=row.fate,
-            says=f"{_FATES[Fate(row.fate)]}{many}",
+            what=Fate.MISSED if is_for_others else fate,
+            says=f"{_NOT_IN_TIME if is_for_others else _FATES[fate]}{many}",
             slot_at=row.slot_at,
         )
 

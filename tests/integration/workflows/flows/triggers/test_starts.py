@@ -27,7 +27,7 @@ from workflows.flows.domain.step import Script
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import FlowStart, FlowSummary
 from workflows.flows.steps import callables, feed_cursor
-from workflows.flows.triggers import starts
+from workflows.flows.triggers import occasions, starts
 from workflows.work import schedules
 from workflows.work.domain.timing import ScheduleInvalid
 from workflows.work.models import Schedule, Work
@@ -195,6 +195,20 @@ class TestByTheClock:
 
         fired = Schedule.objects.get().slots.filter(fate="fired").count()
         assert len(started()) == count == fired
+
+    def test_a_slot_that_was_fired_tells_of_those_before_it(self) -> None:
+        hourly(missed="merge")
+        make_due("hourly", hours=2)
+
+        schedules.fire_due(limit=10)
+        work_off()
+
+        told = {one.what: one.says for one in occasions.occasions("hourly").lines}
+        assert told == {
+            "declared": "",
+            "fired": "",
+            "missed": "Slots before it could not be fired in time; it was. It stands for 3 slots.",
+        }
 
     def test_the_time_zone_counts(self) -> None:
         hourly(cron="30 9 * * *", tz="Asia/Kathmandu")
