@@ -9,6 +9,7 @@ from console.fields import JsonField
 from console.forms import ReasonForm
 from events.domain.canonical import first_difference
 from events.domain.errors import DomainError
+from workflows.flows import selectors
 from workflows.flows.domain import ids
 from workflows.flows.domain.flow import Flow, StepStatus
 
@@ -74,9 +75,15 @@ def _suggested(flow: Flow) -> str:
     return next(iter(failed or flow.plan.steps), "")
 
 
+_FORK = "-fork"
+_NUMBER_CHARS_MAX = 8
+
+
 def _new_id(flow_id: str) -> str:
+    """Return an id that no flow has: the same fork under a known id would start nothing."""
     # Clients cannot write the colons of a child's id.
-    return f"{ids.sanitized(flow_id)}-fork"
+    beginning = ids.sanitized(flow_id)[: ids.FLOW_ID_BYTES_MAX - len(_FORK) - _NUMBER_CHARS_MAX]
+    return selectors.free_id(f"{beginning}{_FORK}")
 
 
 def _written(value: Any) -> str:

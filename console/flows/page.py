@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -106,6 +106,7 @@ class Page:
     event: Envelope | None = None
     items: int = 0
     children: list[Any] = field(default_factory=list)
+    children_in_all: int = 0
     forks: list[Any] = field(default_factory=list)
 
     @property
@@ -150,6 +151,8 @@ def page(flow_id: str, asked: dict[str, Any]) -> Page:
     event = next((one for one in shown if one.sequence == asked["event"]), None)
     axis = Axis(start=_started(now.flow), end=_end(now.flow))
     as_of = axis.end if at is None else _as_of(found.flow, shown, at)
+    children = selectors.children_of(flow_id)
+    is_all = len(children) < selectors.CHILDREN_SHOWN_MAX
     return Page(
         flow=found.flow,
         at=at,
@@ -162,7 +165,8 @@ def page(flow_id: str, asked: dict[str, Any]) -> Page:
         attribute=asked["attribute"] if asked["attribute"] in _names(found.flow) else "",
         event=event,
         items=asked["items"] or 0,
-        children=selectors.children_of(flow_id),
+        children=children,
+        children_in_all=len(children) if is_all else selectors.count_children(flow_id),
         forks=selectors.forks_of(flow_id),
     )
 
@@ -179,6 +183,7 @@ def context(shown: Page) -> dict[str, Any]:
         "graph": graph.of_flow(flow),
         "rows": shown.waterfall.rows(),
         "span": lasting(shown.waterfall.axis.length),
+        "settled_after": lasting(settled_after(flow)),
         "lines": history.lines(
             shown.shown,
             start=shown.waterfall.axis.start,
@@ -217,10 +222,11 @@ def picked_step(shown: Page) -> PickedStep:
     """Read what is shown of the step that is picked."""
     flow, step_id = shown.flow, shown.step
     execution = flow.executions[step_id]
-    requests = selectors.requests_of(flow, step_id)
     last_page = max(len(execution.order) - 1, 0) // ITEMS_SHOWN_MAX * ITEMS_SHOWN_MAX
     before = min(shown.items, last_page)
-    items = list(_item_rows(shown, execution, before, {one.token: one for one in requests}))
+    numbered = _urgent_first(execution)[before : before + ITEMS_SHOWN_MAX]
+    requests = selectors.requests_of(flow, step_id, tokens=[item.token for _, item in numbered])
+    items = list(_item_rows(shown, numbered, {one.token: one for one in requests}))
     return PickedStep(
         id=step_id,
         execution=execution,
@@ -235,13 +241,16 @@ def picked_step(shown: Page) -> PickedStep:
     )
 
 
-def _item_rows(
-    shown: Page, execution: Execution, before: int, requests: Mapping[str, Requested]
-) -> Iterable[ItemRow]:
-    """Yield the items that want attention first: failed, then active, then in input order."""
+def _urgent_first(execution: Execution) -> list[tuple[int, WorkItem]]:
+    """Return the items with their numbers: failed, then active, then in input order."""
     numbered = enumerate(execution.in_order(), 1)
-    ordered = sorted(numbered, key=lambda pair: (_FIRST.get(pair[1].status, 2), pair[0]))
-    for index, item in ordered[before : before + ITEMS_SHOWN_MAX]:
+    return sorted(numbered, key=lambda pair: (_FIRST.get(pair[1].status, 2), pair[0]))
+
+
+def _item_rows(
+    shown: Page, numbered: Iterable[tuple[int, WorkItem]], requests: Mapping[str, Requested]
+) -> Iterable[ItemRow]:
+    for index, item in numbered:
         yield ItemRow(
             index=index,
             item=item,
@@ -267,6 +276,11 @@ def _as_of(flow: Flow, shown: Iterable[Envelope], at: int) -> datetime:
 def _started(flow: Flow) -> datetime:
     assert flow.created_at is not None, "a flow that is found was started"
     return flow.created_at
+
+
+def settled_after(flow: Flow) -> timedelta | None:
+    """Return how long a flow took to its outcome: it may end much later."""
+    return flow.completed_at - _started(flow) if flow.completed_at is not None else None
 
 
 def _end(flow: Flow) -> datetime:

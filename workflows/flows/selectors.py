@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
+from itertools import chain, count
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Case, Count, Q, When
 
 from events import selectors as log
 from events.domain.envelope import Envelope, Stream
@@ -19,7 +19,7 @@ from workflows.flows import conf
 from workflows.flows.domain import ids
 from workflows.flows.domain.catalog import Catalog
 from workflows.flows.domain.cluster import Cluster, Health, HealthStatus, cluster_as_json
-from workflows.flows.domain.flow import Flow, FlowStatus
+from workflows.flows.domain.flow import Flow, FlowStatus, WorkStatus
 from workflows.flows.domain.planner import make_plan
 from workflows.flows.domain.step import StepType
 from workflows.flows.domain.times import NEVER, written
@@ -50,6 +50,12 @@ def status_of(flow_id: str) -> str | None:
     return next(iter(found), None)
 
 
+def free_id(wanted: str) -> str:
+    """Return `wanted`, or if that is the id of a flow, with the first number that makes it none."""
+    numbered = (f"{wanted}-{number}" for number in count(2))
+    return next(one for one in chain([wanted], numbered) if status_of(one) is None)
+
+
 def count_under_way() -> tuple[int, int]:
     """Return how many flows are active, child flows among them, and how many of them paused."""
     # Index flows_by_status.
@@ -67,9 +73,20 @@ def active_flow_of(concurrency_key: str) -> str:
 
 
 def children_of(flow_id: str) -> list[FlowSummary]:
-    """Return the flows that flow steps of a flow began, in order, at most CHILDREN_SHOWN_MAX."""
+    """Return the flows that flow steps of a flow began, in order, at most CHILDREN_SHOWN_MAX.
+
+    Of more than that, those that failed or could not be undone, then those under way.
+    """
+    is_bad = Q(status=FlowStatus.FAILED.value) | Q(is_partly_undone=True)
+    urgency = Case(When(is_bad, then=0), When(status=FlowStatus.ACTIVE.value, then=1), default=2)
     rows = FlowSummary.objects.filter(parent_flow_id=flow_id)
-    return list(rows.order_by("started_at", "flow_id")[:CHILDREN_SHOWN_MAX])
+    first = rows.order_by(urgency, "started_at", "flow_id")[:CHILDREN_SHOWN_MAX]
+    return sorted(first, key=lambda row: (row.started_at, row.flow_id))
+
+
+def count_children(flow_id: str) -> int:
+    """Return how many flows the flow steps of a flow began."""
+    return FlowSummary.objects.filter(parent_flow_id=flow_id).count()
 
 
 def forks_of(flow_id: str) -> list[FlowSummary]:
@@ -78,17 +95,25 @@ def forks_of(flow_id: str) -> list[FlowSummary]:
     return list(rows.order_by("started_at", "flow_id")[:CHILDREN_SHOWN_MAX])
 
 
-def requests_of(flow: Flow, step_id: str = "") -> list[Requested]:
+def requests_of(
+    flow: Flow, step_id: str = "", *, tokens: Iterable[str] | None = None
+) -> list[Requested]:
     """Return the approvals that a flow, or one of its steps, has asked for, in input order.
 
-    At most CHILDREN_SHOWN_MAX. Nothing is looked for if no step of it is an approval.
+    Those of the items with these `tokens`, or of all. At most CHILDREN_SHOWN_MAX; of more than
+    that, those that are waited for. Nothing is looked for if no step of it is an approval.
     """
-    items = [
-        (one, token)
+    among = None if tokens is None else set(tokens)
+    every = [
+        (one, item)
         for one, execution in flow.executions.items()
         if flow.step(one).type == StepType.APPROVAL and step_id in {"", one}
-        for token in execution.order
-    ][:CHILDREN_SHOWN_MAX]
+        for item in execution.in_order()
+        if among is None or item.token in among
+    ]
+    waited_for_first = sorted(every, key=lambda pair: pair[1].status is not WorkStatus.ACTIVE)
+    shown = {item.token for _, item in waited_for_first[:CHILDREN_SHOWN_MAX]}
+    items = [(one, item.token) for one, item in every if item.token in shown]
     if not items:
         return []
     found = ledger.approvals_by_reference(

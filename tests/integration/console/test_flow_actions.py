@@ -171,6 +171,19 @@ class TestFork:
         assert flow(trip).values("card")[0].value == "4242"
         assert "forked from" in page_of(client, "/flows/trip-2")
 
+    def test_again_is_offered_under_an_id_that_no_flow_has(
+        self, visitor: Visitor, trip: str
+    ) -> None:
+        client = visitor(*OPERATORS)
+        ask = {"from_step": "pay", "reason": "Try again"}
+
+        for new_id in ("trip-fork", "trip-fork-2"):
+            page = page_of(client, f"/flows/{trip}/fork")
+            assert f'name="new_flow_id" value="{new_id}"' in page
+            client.post(f"/flows/{trip}/fork", {**ask, "new_flow_id": new_id})
+
+        assert FlowSummary.objects.filter(forked_from=trip).count() == 2
+
     def test_takes_a_value_for_edited_that_only_python_takes_for_equal(
         self, visitor: Visitor, trip: str
     ) -> None:

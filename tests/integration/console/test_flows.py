@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 from django.template.loader import render_to_string
 from django.test import Client
+from django.utils import timezone
 
 from tests.integration.console.conftest import Visitor
 from tests.integration.console.flow_pages import (
@@ -20,7 +21,7 @@ from tests.integration.console.flow_pages import (
     start,
 )
 from tests.integration.console.reading import page_of
-from workflows.flows import services
+from workflows.flows import selectors, services
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import FlowSummary
 
@@ -289,6 +290,36 @@ class TestDetail:
 
         assert link is not None
         assert f"<h1>{html.escape(flow_id)}</h1>" in page_of(client, html.unescape(link[1]))
+
+    def test_of_many_child_flows_names_what_failed_and_says_how_many_there_are(
+        self, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        register("pay", receipt="output")
+        start("trip", "pay")
+        now = timezone.now()
+        for status in ("completed", "active", "failed"):
+            known = {"status": status, "outcome": status, "status_at": now, "started_at": now}
+            FlowSummary.objects.create(flow_id=f"a-{status}", parent_flow_id="trip", **known)
+        monkeypatch.setattr(selectors, "CHILDREN_SHOWN_MAX", 2)
+
+        page = part(page_of(visitor(*READERS), "/flows/trip"), "children")
+
+        assert "Child flows 2 of 3: what failed, then what is under way" in page
+        assert re.findall(r"a-\w+", page) == ["a-active", "a-failed"]
+
+    def test_says_of_child_flows_that_they_are_shown_as_they_are_now(
+        self, visitor: Visitor
+    ) -> None:
+        register("pay", receipt="output")
+        parent = {"id": "sub", "name": "sub", "type": "flow", "flow": {"goals": ["pay"]}}
+        services.register_step(step=step_from_json(parent))
+        start("outer", "sub")
+        client = visitor(*READERS)
+
+        then = part(page_of(client, "/flows/outer?at=1"), "children")
+
+        assert "Child flows as they are now" in then
+        assert "as they are now" not in part(page_of(client, "/flows/outer"), "children")
 
     def test_leads_from_a_child_to_its_parent_and_back(self, visitor: Visitor) -> None:
         register("pay", receipt="output")

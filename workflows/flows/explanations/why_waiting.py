@@ -197,7 +197,9 @@ def _of_active(flow: Flow, step_id: str, item: WorkItem) -> str:
     if awaited is not None:
         return f"Step {step_id} waits for the event {awaited.event_name}{until}"
     if AwaitedApproval.objects.filter(token=item.token).exists():
-        return f"Step {step_id} waits for somebody to approve{_until_it_expires(flow, item)}"
+        return (
+            f"Step {step_id} waits for somebody to approve{_until_it_expires(flow, step_id, item)}"
+        )
     called = AwaitedCallback.objects.filter(token=item.token).first()
     if called is not None:
         was_called = f"Step {step_id} was called at {_written(called.since)}"
@@ -214,8 +216,8 @@ def _until(job: Work | None) -> str:
     return _at_most_until(job.due_at)
 
 
-def _until_it_expires(flow: Flow, item: WorkItem) -> str:
-    asked = (one for one in selectors.requests_of(flow) if one.token == item.token)
+def _until_it_expires(flow: Flow, step_id: str, item: WorkItem) -> str:
+    asked = selectors.requests_of(flow, step_id, tokens=[item.token])
     return next((_at_most_until(one.expires_at) for one in asked), "")
 
 

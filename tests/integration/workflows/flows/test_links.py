@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from ledger import selectors as ledger
 from ledger.models import Approval
-from tests.integration.workflows.flows.approval_steps import asked, register, say
+from tests.integration.workflows.flows.approval_steps import GIVES, asked, register, say
 from tests.integration.workflows.flows.clients import FLOWS, client_of
 from tests.integration.workflows.flows.conftest import decider, flow
 from tests.support.planner import forget_statistics
@@ -100,6 +100,21 @@ class TestRequests:
 
         [named] = reader.get(f"{FLOWS}/trip").json()["approvals"]
         assert (named["approval_id"], named["status"]) == (str(approval.pk), "denied")
+
+    def test_of_many_those_that_are_waited_for_are_named(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        each = {**GIVES, "amount": {"role": "required", "required": {"for_each": True}}}
+        register(attributes=each)
+        services.start_flow(flow_id="trip", goals=["sign"], init={"amount": [[900, 1_000]]})
+        say(Approval.objects.get(), decider("bob"), "approve")
+        monkeypatch.setattr(selectors, "CHILDREN_SHOWN_MAX", 1)
+
+        [named] = selectors.requests_of(flow("trip"))
+        first = flow("trip").executions["sign"].order[:1]
+        [of_first] = selectors.requests_of(flow("trip"), "sign", tokens=first)
+
+        assert (named.status, of_first.status) == ("pending", "approved")
 
     def test_are_linked_where_their_step_is_picked(
         self, approval: Approval, browser: Client

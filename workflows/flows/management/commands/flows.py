@@ -128,8 +128,11 @@ class Command(BaseCommand):
             self.stdout.write(f"  {waits.sentence}")
             if waits.next_at is not None:
                 self.stdout.write(f"  Next wake-up: {written(waits.next_at)}")
-        for child in selectors.children_of(flow_id):
+        children = selectors.children_of(flow_id)
+        for child in children:
             self.stdout.write(f"  child  {child.flow_id}  {child.status}")
+        if len(children) == selectors.CHILDREN_SHOWN_MAX:
+            self.stdout.write(f"  of {selectors.count_children(flow_id)} child flows")
         for asked in selectors.requests_of(flow):
             self.stdout.write(f"  approval  {asked.approval_id}  {asked.status}")
 
