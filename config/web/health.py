@@ -124,7 +124,12 @@ def _migrations() -> str:
 
 
 def _broker() -> str:
-    broker = Connection(settings.CELERY_BROKER_URL, connect_timeout=_BROKER_TIMEOUT_SECONDS)
+    broker = Connection(
+        settings.CELERY_BROKER_URL,
+        connect_timeout=_BROKER_TIMEOUT_SECONDS,
+        # One that took the connection and says nothing does not answer either.
+        transport_options={"socket_timeout": _BROKER_TIMEOUT_SECONDS},
+    )
     try:
         with broker:
             broker.ensure_connection(max_retries=1, timeout=_BROKER_TIMEOUT_SECONDS)

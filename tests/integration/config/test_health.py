@@ -1,6 +1,8 @@
 """/livez and /readyz: who may know how much, and what makes a process not ready."""
 
 import re
+import socket
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -125,6 +127,25 @@ class TestReadyz:
         else:
             with pytest.raises(health.Unhealthy, match="no worker is alive"):
                 health._workers()
+
+    def test_knows_a_broker_that_takes_the_connection_and_says_nothing(self, settings: Any) -> None:
+        found: list[str] = []
+
+        def ask() -> None:
+            with pytest.raises(health.Unhealthy) as unhealthy:
+                health._broker()
+            found.append(str(unhealthy.value))
+
+        with socket.create_server(("127.0.0.1", 0)) as stuck:
+            settings.CELERY_BROKER_URL = f"redis://127.0.0.1:{stuck.getsockname()[1]}/0"
+            asking = threading.Thread(target=ask)
+            asking.start()
+            asking.join(timeout=10)
+            is_answered = not asking.is_alive()
+        asking.join()
+
+        assert is_answered
+        assert found[0].startswith("does not answer")
 
     def test_knows_a_broker_that_is_away(self, settings: Any) -> None:
         settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
