@@ -62,6 +62,15 @@ class Cluster:
         node = self.nodes.get(node_id)
         return (node.health.get(step_id) if node else None) or _NOT_KNOWN
 
+    def unhealthy_on(self, node_id: str) -> list[str]:
+        """Return the steps that one node may not run."""
+        node = self.nodes.get(node_id, Node())
+        return [
+            step_id
+            for step_id, health in node.health.items()
+            if health.status is HealthStatus.UNHEALTHY
+        ]
+
     def merged(self, step_id: str) -> Health:
         """Return the worst that any node reports, with the node's name in the error."""
         worst = Health()

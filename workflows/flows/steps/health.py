@@ -32,10 +32,14 @@ HEALTHY = Health(status=HealthStatus.HEALTHY)
 
 def check_all() -> int:
     """Check every step that can be checked, and return how many changed."""
-    checked = [step for step in engine.catalog().steps.values() if _can_be_checked(step)]
+    steps = engine.catalog().steps
+    checked = [step for step in steps.values() if _can_be_checked(step)]
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         found = dict(zip((step.id for step in checked), pool.map(check, checked), strict=True))
     known, node = engine.cluster(), conf.current().node
+    # Nobody would ever find a step well that is not registered any more, and the flows under
+    # way that have it would wait for that for ever.
+    found |= {step_id: Health() for step_id in known.unhealthy_on(node) if step_id not in steps}
     changed = {id_: health for id_, health in found.items() if known.on(node, id_) != health}
     for step_id, health in changed.items():
         services.report_health(step_id=step_id, health=health)

@@ -219,6 +219,21 @@ class TestDispatch:
         assert len(peer.calls("/work")) == 1
         assert flow("f").status == FlowStatus.COMPLETED
 
+    def test_goes_on_with_a_step_that_is_not_registered_any_more(self, peer: StepServer) -> None:
+        http(peer)
+        peer.says["/health"] = (500, {})
+        health.check_all()
+        services.start_flow(flow_id="f", goals=["fetch"], init={})
+        services.unregister_step(step_id="fetch")
+
+        assert health.check_all() == 1
+        later(1)
+        work_off()
+
+        assert len(peer.calls("/work")) == 1
+        assert flow("f").status == FlowStatus.COMPLETED
+        assert health.check_all() == 0
+
     def test_holds_a_retry_back_until_then(self, peer: StepServer, busy: None) -> None:
         self.fall_ill()
 
