@@ -3,9 +3,10 @@
 import os
 
 from celery import Celery
-from celery.signals import worker_init
+from celery.signals import worker_init, worker_process_init, worker_shutting_down
 
 from config import celery_context, garbage_collection, worker_start
+from workflows.work import stopping
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.base")
 
@@ -19,3 +20,6 @@ worker_init.connect(worker_start.check_settings, dispatch_uid="daybook.settings"
 worker_init.connect(worker_start.check_schema, dispatch_uid="daybook.schema")
 # Before it forks.
 worker_init.connect(garbage_collection.freeze, dispatch_uid="daybook.garbage_collection")
+worker_init.connect(stopping.share, dispatch_uid="daybook.stopping")
+worker_process_init.connect(stopping.be_child, dispatch_uid="daybook.stopping")
+worker_shutting_down.connect(stopping.ask, dispatch_uid="daybook.stopping")

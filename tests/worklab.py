@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 
 from events.domain.errors import Rejected
-from workflows.work import queue
+from workflows.work import queue, stopping
 from workflows.work.domain.claim import Claim, PermanentFailure, Snooze
 from workflows.work.domain.retry import RetryPolicy
 from workflows.work.registry import job
@@ -104,3 +104,12 @@ def effect(claim: Claim) -> str:
     while "until" in claim.input and not Path(claim.input["until"]).exists():
         time.sleep(0.01)
     return claim.token
+
+
+@job("lab.light_effect", light=True)
+def light_effect(claim: Claim) -> str:
+    """Calls the same outside world, and may go on until its worker is asked to stop."""
+    token: str = effect(claim)
+    while claim.input.get("is_long") and not stopping.is_asked():
+        time.sleep(0.01)
+    return token

@@ -108,6 +108,13 @@ def end(claim: Claim, how: End) -> State:
     raise ClaimLost(claim.id, claim.fence)
 
 
+def give_back(claims: Sequence[Claim]) -> None:
+    """Let others have `claims`, none of which was begun, in the places that they had."""
+    with transaction.atomic():
+        _end_many([(claim.id, claim.fence, ends.given_back()) for claim in claims])
+        doorbell.wake_after_commit(0)
+
+
 def record_stale(claim: Claim, failure: Failure = ends.NO_FAILURE) -> None:
     """Record that `claim` came too late, unless it was completed after all."""
     params = {
@@ -184,7 +191,7 @@ def _end_many(ended: Sequence[tuple[UUID, int, End]]) -> dict[UUID, State]:
         "outcomes": [how.outcome.value for how in hows],
         "failed": [how.failed for how in hows],
         "taken_away": [how.taken_away for how in hows],
-        "delays_s": [float(how.delay_s) for how in hows],
+        "delays_s": [None if how.keeps_place else float(how.delay_s) for how in hows],
         "error_classes": [how.failure.error_class for how in hows],
         "errors": [how.failure.error for how in hows],
         "stacks": [how.failure.stack for how in hows],

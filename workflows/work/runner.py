@@ -20,7 +20,7 @@ from events import context, failpoints
 from events.domain.context import EventContext
 from events.domain.principal import Principal
 from events.failpoints import failpoint
-from workflows.work import conf, documents, heartbeat, leases, liveness, queues, registry
+from workflows.work import conf, documents, heartbeat, leases, liveness, queues, registry, stopping
 from workflows.work.domain import ends, redaction
 from workflows.work.domain.claim import (
     AttemptTimedOut,
@@ -54,7 +54,7 @@ def answer(ids: Sequence[UUID], *, worker: str, queue: str | None = None) -> int
     settings = conf.current()
     until = time.monotonic() + settings.go_on_s
     done = take(ids, worker=worker, is_rung=True) if ids else 0
-    while done < settings.go_on_max and time.monotonic() < until:
+    while not stopping.is_asked() and done < settings.go_on_max and time.monotonic() < until:
         more = work_off(worker=worker, kinds=registry.names(queue=queue))
         if not more:
             break
@@ -97,15 +97,18 @@ def run(claims: Sequence[Claim]) -> int:
     """Do `claims`, one after the other, and complete those of light kinds together.
 
     Return how many pieces were done, with those that followed from one and were claimed
-    with its completion (handover).
+    with its completion (handover). A worker that is asked to stop gives back the others.
     """
     if not claims:
         return 0
     failpoint(CLAIMED)
     finished: list[Finished] = []
-    followers = 0
+    done = followers = 0
     with heartbeat.interruptible(), heartbeat.keep_leases(claims):
         for claim in claims:
+            if stopping.is_asked():
+                break
+            done += 1
             kind = registry.get(claim.kind)
             claim.watch.goes_on = not kind.light and conf.current().go_on_max > 1
             finished += _attempt(kind, claim)
@@ -114,7 +117,8 @@ def run(claims: Sequence[Claim]) -> int:
                 finished = []
                 followers += _follow(claim.watch.following)
         _complete(finished)
-    return len(claims) + followers
+        _give_back(claims[done:])
+    return done + followers
 
 
 def _follow(claim: Claim | None) -> int:
@@ -170,6 +174,12 @@ def _complete(finished: Sequence[Finished]) -> None:
         for claim, _ in finished:
             if claim.id not in done:
                 _end(claim, leases.why_lost(claim))
+
+
+def _give_back(claims: Sequence[Claim]) -> None:
+    if claims:
+        with _survived("end"):
+            leases.give_back(claims)
 
 
 def _record(kind: WorkKind, claim: Claim, error: Exception) -> None:

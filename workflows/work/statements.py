@@ -92,6 +92,7 @@ WITH ended AS (
            fence = work.fence + mine.taken_away::int,
            failures = failures + mine.failed::int, crashes = crashes + mine.taken_away::int,
            due_at = CASE WHEN {_AFTER} IN {_in(OPEN)} AND NOT mine.taken_away
+                              AND mine.delay_s IS NOT NULL
                          THEN statement_timestamp() + make_interval(secs => mine.delay_s)
                          ELSE due_at END,
            finished_at = CASE WHEN {_AFTER} IN {_in(OPEN)} THEN NULL

@@ -6,20 +6,27 @@ from uuid import UUID
 
 from celery import Task, shared_task
 
-from workflows.work import checkups, queues, retention, runner, sweeper
+from workflows.work import checkups, queues, retention, runner, stopping, sweeper
 from workflows.work.doorbell import TASK
 
 
 @shared_task(name=TASK, bind=True, ignore_result=True)
 def run(self: "Task[..., Any]", /, *, ids: list[str], **_newer_arguments: Any) -> None:
     """Do the work that was rung for, if it is still to do. Repeats and delays do no harm."""
-    runner.answer([UUID(id_) for id_ in ids], worker=_worker(self), queue=_queue(self))
+    with stopping.busy():
+        runner.answer([UUID(id_) for id_ in ids], worker=_worker(self), queue=_queue(self))
 
 
 @shared_task(name="work.sweep", bind=True, ignore_result=True)
 def sweep(self: "Task[..., Any]", /, **_newer_arguments: Any) -> None:
     """Sweep once: beat's backup of the sweeper, and a sign of life of this worker."""
-    sweeper.sweep(worker=_worker(self), role="celery", taken_from=[_queue(self)])
+    with stopping.busy():
+        sweeper.sweep(
+            worker=_worker(self),
+            role="celery",
+            taken_from=[_queue(self)],
+            is_stopping=stopping.is_asked,
+        )
 
 
 @shared_task(name="work.checkup", ignore_result=True)

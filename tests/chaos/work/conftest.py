@@ -80,8 +80,9 @@ def worker(start: Start) -> Start:
     """A Celery worker that knows the kinds of the lab."""
     flags = "--without-gossip --without-mingle --without-heartbeat --loglevel INFO"
 
-    def begin(**environment: str) -> Forked:
-        arguments = ["worker", "--pool", "solo", "--include", "tests.worklab", *flags.split()]
+    def begin(*, pool: str = "solo", **environment: str) -> Forked:
+        arguments = ["worker", "--pool", pool, "--concurrency", "1", "--include", "tests.worklab"]
+        arguments += flags.split()
         return start("celery", "--app", "config.celery", *arguments, **environment)
 
     return begin

@@ -41,6 +41,8 @@ class End:
     outcome: Outcome
     failure: Failure = NO_FAILURE
     delay_s: float = 0
+    keeps_place: bool = False
+    """It was not begun: it is due when it was, and not behind all that came since."""
     failed: bool = False
     taken_away: bool = False
     """The lease ran out: its holder may still be alive, so its fence must not hold."""
@@ -64,6 +66,11 @@ def failed(
 def snoozed(after_s: float) -> End:
     """Return the end of an attempt that wants to be asked again."""
     return End(state=State.SCHEDULED, outcome=Outcome.SNOOZED, delay_s=max(0.0, after_s))
+
+
+def given_back() -> End:
+    """Return the end of an attempt that was not begun."""
+    return End(state=State.SCHEDULED, outcome=Outcome.SNOOZED, keeps_place=True)
 
 
 def cancelled() -> End:

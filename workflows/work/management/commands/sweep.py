@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from ledger.sealing import sealer
-from workflows.work import followers, liveness, sweeper
+from workflows.work import followers, liveness, stopping, sweeper
 
 
 class Command(BaseCommand):
@@ -40,8 +40,13 @@ class Command(BaseCommand):
 
 def _sweep_until_stopped(*, execute: bool) -> None:
     stop = threading.Event()
+
+    def on_signal(*_: object) -> None:
+        stopping.ask()
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, on_signal)
     following, sealing = followers.started(stop), sealer.started(stop)
     sweeper.run_forever(stop, execute=execute)
     following.join(followers.POLL_SECONDS * 4)
