@@ -34,7 +34,7 @@ def post(client: APIClient, body: Any) -> Any:
 
 
 class TestSteps:
-    @pytest.mark.parametrize("step_id", ["B c", "a+b", "-x_.", "."])
+    @pytest.mark.parametrize("step_id", ["Bc", "a+b", "-x_.", "."])
     def test_are_found_at_their_address_whatever_their_id(
         self, operator: APIClient, step_id: str
     ) -> None:
@@ -43,7 +43,7 @@ class TestSteps:
         assert (made.status_code, made["Location"]) == (201, f"{STEPS}/{quote(step_id)}")
         assert operator.get(made["Location"]).json()["step"]["id"] == step_id
 
-    @pytest.mark.parametrize("step_id", ["a/b", "a:b", "größe", "a\nb", " a", "a "])
+    @pytest.mark.parametrize("step_id", ["a/b", "a:b", "größe", "a\nb", "a b", " a", "a "])
     def test_have_ids_that_addresses_and_child_flows_can_name(
         self, operator: APIClient, step_id: str
     ) -> None:
