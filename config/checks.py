@@ -33,6 +33,20 @@ def check_roles(**_: Any) -> list[CheckMessage]:
     ]
 
 
+@register(Tags.security, deploy=True)
+def check_engine(**_: Any) -> list[CheckMessage]:
+    """Find an engine that is open: whoever reaches it starts flows and gives their results."""
+    if not settings.OPEN_ENGINE:
+        return []
+    return [
+        checks.Warning(
+            "/engine and /webhook are open to everybody: neither asks for a key or a signature.",
+            hint="Leave OPEN_ENGINE out, and give Argyll's clients API keys.",
+            id="platform.W002",
+        )
+    ]
+
+
 @register()
 def check_broker(**_: Any) -> list[CheckMessage]:
     """Find a broker that Celery has no way to. Its URL may hold a password: it is not repeated."""

@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from config import environment, worker_start
+from config import checks, environment, worker_start
 from config.settings import base
 
 SEED_TOO_SHORT = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MA=="
@@ -149,3 +149,11 @@ def test_values_that_make_sense_do_not(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert refusal_of(name, value, monkeypatch) == ""
+
+
+@pytest.mark.parametrize(("is_open", "found"), [(True, ["platform.W002"]), (False, [])])
+def test_an_engine_that_is_open_is_named_before_it_is_deployed(
+    *, is_open: bool, found: list[str]
+) -> None:
+    with override_settings(OPEN_ENGINE=is_open):
+        assert [message.id for message in checks.check_engine()] == found
