@@ -175,7 +175,7 @@ def run_flow(
     started = beginning.start(wanted, taken=taken)
     if taken.claim is None:
         return started
-    runner.run([taken.claim])
+    runner.run([taken.claim], to_the_end=True)
     return engine.flow_last_seen(flow_id) or started
 
 

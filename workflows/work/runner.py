@@ -93,11 +93,13 @@ def work_off(*, worker: str, kinds: Sequence[str]) -> int:
     return run(claims)
 
 
-def run(claims: Sequence[Claim]) -> int:
+def run(claims: Sequence[Claim], *, to_the_end: bool = False) -> int:
     """Do `claims`, one after the other, and complete those of light kinds together.
 
     Return how many pieces were done, with those that followed from one and were claimed
     with its completion (handover). A worker that is asked to stop gives back the others.
+    `to_the_end` is for who has nothing else to look after: it goes on for as long as something
+    follows.
     """
     if not claims:
         return 0
@@ -110,25 +112,26 @@ def run(claims: Sequence[Claim]) -> int:
                 break
             done += 1
             kind = registry.get(claim.kind)
-            claim.watch.goes_on = not kind.light and conf.current().go_on_max > 1
+            claim.watch.goes_on = not kind.light and (to_the_end or conf.current().go_on_max > 1)
             finished += _attempt(kind, claim)
             if not kind.light:
                 _complete(finished)
                 finished = []
-                followers += _follow(claim.watch.following)
+                followers += _follow(claim.watch.following, to_the_end=to_the_end)
         _complete(finished)
         _give_back(claims[done:])
     return done + followers
 
 
-def _follow(claim: Claim | None) -> int:
+def _follow(claim: Claim | None, *, to_the_end: bool) -> int:
     """Go on with what was handed over, as long as a worker may without looking around."""
     settings = conf.current()
     until = time.monotonic() + settings.go_on_s
     done = 0
     while claim is not None:
         done += 1
-        claim.watch.goes_on = done + 1 < settings.go_on_max and time.monotonic() < until
+        may_go_on = done + 1 < settings.go_on_max and time.monotonic() < until
+        claim.watch.goes_on = to_the_end or may_go_on
         with heartbeat.keep_leases([claim]):
             failpoint(CLAIMED)
             _complete(_attempt(registry.get(claim.kind), claim))

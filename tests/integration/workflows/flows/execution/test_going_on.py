@@ -127,6 +127,15 @@ class TestTenSteps:
         assert (tally.statements, tally.commits) == (1, 1)
 
 
+def test_a_flow_that_is_run_here_goes_on_however_long_it_takes() -> None:
+    goal = chain(4)
+
+    with override_settings(WORK_GO_ON_MAX=2, WORK_GO_ON_S=0.000_001):
+        run("here", goal)
+
+    assert flow("here").status == FlowStatus.COMPLETED
+
+
 class TestTheWorkerThatCompletedAStep:
     def test_goes_on_without_a_message(self) -> None:
         start("trip", chain(3))
