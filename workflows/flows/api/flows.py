@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from django.core.validators import RegexValidator
 from django.db.models import QuerySet
@@ -34,6 +35,7 @@ from workflows.flows.api.shapes import (
 )
 from workflows.flows.api.steps import IF_MATCH
 from workflows.flows.argyll import listing
+from workflows.flows.domain import ids
 from workflows.flows.domain.flow import FlowStatus
 from workflows.flows.domain.view import flow_as_json
 from workflows.flows.execution.aggregates import stream_of
@@ -231,7 +233,8 @@ def answer(flow_id: str, *, at: int | None = None, status: int = status.HTTP_200
         "forks": [fork.flow_id for fork in selectors.forks_of(flow_id)],
         "approvals": RequestedOut(selectors.requests_of(found.flow), many=True).data,
     }
-    headers = {"ETag": etag(found.sequence), "Location": f"/api/v1/flows/{flow_id}"}
+    address = quote(flow_id, safe=ids.CHILD_SEPARATOR)
+    headers = {"ETag": etag(found.sequence), "Location": f"/api/v1/flows/{address}"}
     return Response(body, status=status, headers=headers)
 
 

@@ -1,6 +1,7 @@
 """Steps, plans and flows at /api/v1: found, started, explained, intervened in."""
 
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -145,6 +146,13 @@ class TestStarting:
         assert made["state"]["status"] == "completed"
         assert made["state"]["attributes"]["twice"][0]["value"] == 4
         assert made["waiting"] is None
+
+    @pytest.mark.parametrize("flow_id", ["B c", "a+b", "-x_."])
+    def test_is_found_at_its_address_whatever_its_id(self, sums: APIClient, flow_id: str) -> None:
+        made = start(sums, id=flow_id)
+
+        assert (made.status_code, made["Location"]) == (201, f"{FLOWS}/{quote(flow_id)}")
+        assert sums.get(made["Location"]).json()["id"] == flow_id
 
     def test_is_once_per_idempotency_key(self, sums: APIClient) -> None:
         body = {"id": "f1", "goals": ["double"], "init": {"n": [1]}}
