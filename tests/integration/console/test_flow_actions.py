@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from tests.integration.console.conftest import Visitor
-from tests.integration.console.flow_pages import OPERATORS, READERS, flow, part
+from tests.integration.console.flow_pages import OPERATORS, READERS, flow, part, register
 from tests.integration.console.reading import page_of
 from workflows.flows import services
 from workflows.flows.models import FlowSummary
@@ -170,6 +170,19 @@ class TestFork:
         assert flow("trip-2").executions["hold"].status == "completed"
         assert flow(trip).values("card")[0].value == "4242"
         assert "forked from" in page_of(client, "/flows/trip-2")
+
+    @pytest.mark.usefixtures("step_functions")
+    def test_was_not_started_by_what_started_the_original(self, visitor: Visitor) -> None:
+        register("hold", seat="output")
+        options = {"started_by_start": "nightly"}
+        services.start_flow(flow_id="a", goals=["hold"], init={}, options=options)
+        services.fork_flow(flow_id="a", new_flow_id="b", from_step="hold")
+        client = visitor(*OPERATORS)
+
+        assert "started by nightly" in part(page_of(client, "/flows/a"), "head")
+        forked = part(page_of(client, "/flows/b"), "head")
+        assert "forked from a" in forked
+        assert "started by" not in forked
 
     def test_again_is_offered_under_an_id_that_no_flow_has(
         self, visitor: Visitor, trip: str
