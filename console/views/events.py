@@ -16,6 +16,7 @@ from events.domain.envelope import Stream
 from events.explore import Window
 from ledger.access import authority
 from ledger.access.people import names_of
+from workflows.flows.models import FlowStart
 
 _SUBJECTS = {
     "booking": "console:booking",
@@ -101,6 +102,8 @@ def _type_of(name: str) -> Any:
 
 
 def _subject_url(wanted: Stream) -> str | None:
+    if wanted[0] == "flow_start" and not FlowStart.objects.filter(name__in=wanted[1:]).exists():
+        return None  # It was removed, and this is what is left of it.
     view = _SUBJECTS.get(wanted[0])
     try:
         return reverse(view, args=[wanted[1]]) if view and len(wanted) > 1 else None

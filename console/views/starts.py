@@ -12,13 +12,14 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from console import addresses
 from console.flows.declare import DeclareForm
 from console.forms import START_STATES, PageForm, ReasonForm, StartFilters, in_state
 from console.notices import tell_refusal
 from console.offers import Act, Offer, Refused, asked_of, offered
 from console.paging import page_links, page_of
 from console.tabs import Tab, tab_of
-from events import catalogue
+from events import catalogue, explore
 from events.domain.errors import DomainError
 from ledger.access import authority, people
 from workflows.flows.execution import engine
@@ -101,8 +102,15 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 
 @authority.requires("flow.read")
-def detail(request: HttpRequest, name: str) -> HttpResponse:
-    """Show a start and, the newest first, what became of its occasions."""
+def detail(request: HttpRequest, name: str) -> HttpResponseBase:
+    """Show a start and, the newest first, what became of its occasions.
+
+    The story of one that was removed is in its stream; the flows that it started lead here.
+    """
+    stream = starts.stream_of(name)
+    is_gone = not FlowStart.objects.filter(name=name).exists()
+    if is_gone and explore.last_of(stream, names=["flow_start.removed"]) is not None:
+        return redirect(addresses.url_of(stream))
     return _page(request, _start(name))
 
 

@@ -55,7 +55,7 @@ def tell(monkeypatch: pytest.MonkeyPatch) -> Tell:
             stream=name.split(".")[0],
         )
 
-    def record(name: str, stream: Stream = ("tale", "1"), **data: object) -> Envelope:
+    def record(name: str, stream: Stream = ("tale", "1"), /, **data: object) -> Envelope:
         with transaction.atomic():
             event = recorder.emit(name, data, stream=stream)
         while sequencer.sequence_once():

@@ -189,6 +189,20 @@ class TestDetail:
 
 
 class TestStream:
+    def test_is_what_is_left_of_a_start_that_was_removed(
+        self, visitor: Visitor, tell: Tell
+    ) -> None:
+        tell("flow_start.removed", ("flow_start", "nightly"), name="nightly", entry_id="e")
+        client = visitor("flow.read")
+
+        leads = client.get("/flows/starts/nightly")
+        page = page_of(client, "/events/streams/flow_start/nightly")
+
+        assert leads["Location"] == "/events/streams/flow_start/nightly"
+        assert client.get("/flows/starts/never").status_code == 404
+        assert rows_of(page) == ["flow_start.removed"]
+        assert "Open flow start" not in page
+
     def test_is_found_whatever_its_name_holds(self, visitor: Visitor, tell: Tell) -> None:
         stream = ("tale", "a/b ~1 é", "..")
         tell("tale.begun", stream)
