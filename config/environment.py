@@ -149,7 +149,8 @@ MEANINGS = {
         ),
         "WORK_QUEUES": (
             "Kinds of work that wait in another queue than they declare, as `kind=queue`: "
-            "`flow.invoke=flows`. See [runbook.md](runbook.md#workers-and-their-queues)."
+            "`flow.invoke=flows`. `up --open-engine` routes steps so. "
+            "See [runbook.md](runbook.md#workers-and-their-queues)."
         ),
         "WEBHOOK_CALLS_PER_RECEIVER": (
             "Messages on their way to one receiver at a time, 1 at least. Fewer than the threads "

@@ -20,7 +20,7 @@ from config import garbage_collection
 from config.embedded import process
 from config.embedded.servers import Servers
 from config.embedded.state import Instance, State
-from config.processes import control
+from config.processes import control, open_engine
 from config.processes.peers import Peers
 from config.processes.supervisor import AskedToStop, Part, Supervisor
 from examples.demo_peers.server import NOTIFY_URL
@@ -188,9 +188,7 @@ class Launch:
         os.environ.setdefault(NOTIFY_URL, f"{self.url}/api/v1/payment-providers/demo/notifications")
         os.environ.update(self.environment)
         if self.options.open_engine:
-            os.environ["OPEN_ENGINE"] = "true"
-            # The name under which the clients of the compatible surface know a lone engine.
-            os.environ.setdefault("DAYBOOK_NODE", "argyll-1")
+            open_engine.set_environment()
 
     def _first_run(self) -> None:
         from config.processes import first_run, given_servers

@@ -32,7 +32,9 @@ Whoever closes first loses a request that the other is sending."""
 POOL_CHILDREN = 2
 # They do nothing but wait for receivers.
 WEBHOOK_THREADS = 8
-WEBHOOK_WORKER = "worker-webhooks"
+WEBHOOK_WORKER = f"worker-{queues.WEBHOOKS}"
+QUEUE_THREADS = 16
+"""Of the worker of each queue that `WORK_QUEUES` adds."""
 
 Ready = Callable[[], None]
 
@@ -57,10 +59,12 @@ def product(listener: socket.socket, *, folder: Path, scratch: Path, workers: in
     `folder` has what they keep, `scratch` what is not needed once they have ended.
     """
     names = ["worker", *(f"worker-{number}" for number in range(2, workers + 1))]
+    added = queues.added_by(settings.WORK_QUEUES)
     runs: dict[str, Callable[[Ready], object]] = {
         "web": lambda ready: _web(listener, ready),
-        **{name: partial(_worker, name, folder) for name in names},
-        WEBHOOK_WORKER: _webhook_worker,
+        **{name: partial(_worker, name, folder, [queues.WEBHOOKS, *added]) for name in names},
+        WEBHOOK_WORKER: partial(_waiting_worker, queues.WEBHOOKS, WEBHOOK_THREADS),
+        **{worker_of(one): partial(_waiting_worker, one, QUEUE_THREADS) for one in added},
         "sequencer": lambda ready: _command("sequencer", ready),
         "sweeper": lambda ready: _command("sweep", ready),
     }
@@ -110,19 +114,24 @@ def _web(listener: socket.socket, ready: Ready) -> None:
     Server(settings).run(sockets=[listener])
 
 
-def _worker(name: str, folder: Path, ready: Ready) -> None:
+def _worker(name: str, folder: Path, others: Sequence[str], ready: Ready) -> None:
     process.take_forks_along()
-    arguments = ["--exclude-queues", _celery_name(queues.WEBHOOKS)]
+    arguments = ["--exclude-queues", ",".join(map(_celery_name, others))]
     arguments += ["--concurrency", str(POOL_CHILDREN)]
     if name == "worker":
         arguments += ["--beat", "--schedule", str(folder / "beat-schedule")]
     _celery(name, arguments, ready)
 
 
-def _webhook_worker(ready: Ready) -> None:
-    arguments = ["--queues", _celery_name(queues.WEBHOOKS)]
-    arguments += ["--pool", "threads", "--concurrency", str(WEBHOOK_THREADS)]
-    _celery(WEBHOOK_WORKER, arguments, ready)
+def worker_of(queue: str) -> str:
+    """Return the name of the worker that takes from `queue` alone."""
+    return f"worker-{queue}"
+
+
+def _waiting_worker(queue: str, threads: int, ready: Ready) -> None:
+    arguments = ["--queues", _celery_name(queue)]
+    arguments += ["--pool", "threads", "--concurrency", str(threads)]
+    _celery(worker_of(queue), arguments, ready)
 
 
 def _celery(name: str, arguments: Sequence[str], ready: Ready) -> None:

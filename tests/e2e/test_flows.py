@@ -1,25 +1,41 @@
 """Flows through a whole Daybook: plain HTTP in, HTTP steps out, live frames beside them."""
 
 import json
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
 from websockets.sync.client import connect
 
+from config.processes.parts import worker_of
 from config.processes.stack import TRUSTING_NOBODY, Stack
+from config.testing.fixtures import migrated_state
 from tests.chaos.checkup import violations
 from tests.chaos.load import eventually
 from tests.support.step_server import Answer, Heard, StepServer, http_step, step_server
 
 pytestmark = pytest.mark.e2e
 
+WORKER = worker_of("flows")
+
 
 @pytest.fixture
 def peer() -> Iterator[StepServer]:
     with step_server() as server:
         yield server
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    """An open engine. It reads by itself in which queue steps wait."""
+    with migrated_state() as state:
+        # With a lease of seconds a busy machine would take a worker for dead that is not.
+        patient = {"WORK_LEASE_S": "600", "WORK_PATIENCE_S": "0.5"}
+        running = Stack.start(state, "--no-demo-data", "--open-engine", environment=patient)
+        yield running
+        running.stop()
 
 
 def frames_until(socket: Any, last: str) -> list[dict[str, Any]]:
@@ -31,18 +47,13 @@ def frames_until(socket: Any, last: str) -> list[dict[str, Any]]:
 
 def kill_the_worker(stack: Stack) -> None:
     """Kill it, and let the time be over for which it would have kept what it claimed."""
-    killed = stack.pid("worker")
-    stack.kill("worker")
-    eventually(lambda: stack.status()["worker"]["pid"] != killed)
+    killed = stack.pid(WORKER)
+    stack.kill(WORKER)
+    eventually(lambda: stack.status()[WORKER]["pid"] != killed)
     stack.sql("UPDATE work SET lease_until = now() WHERE status = 'leased'")
 
 
-def test_a_flow_outlives_the_worker_that_was_doing_it(
-    start_stack: Callable[..., Stack], peer: StepServer
-) -> None:
-    # With a lease of seconds a busy machine would take a worker for dead that is not.
-    stack = start_stack("--open-engine", WORK_LEASE_S="600", WORK_PATIENCE_S="0.5")
-
+def test_a_flow_outlives_the_worker_that_was_doing_it(stack: Stack, peer: StepServer) -> None:
     def charge(heard: Heard) -> Answer:
         if len(peer.calls("/charge")) == 1:
             kill_the_worker(stack)
@@ -79,3 +90,31 @@ def test_a_flow_outlives_the_worker_that_was_doing_it(
     assert [len(peer.calls(path)) for path in ("/hold", "/ticket")] == [1, 1]
     eventually(lambda: all(part["ready"] for part in stack.status().values()))
     assert violations(stack) == {}
+
+
+def test_as_many_items_are_called_at_once_as_their_parallelism_says(
+    stack: Stack, peer: StepServer
+) -> None:
+    together = threading.Barrier(8)
+
+    def meet(_heard: Heard) -> Answer:
+        together.wait(timeout=60)
+        return 200, {}
+
+    peer.says["/meet"] = meet
+    step = http_step(peer, "meet") | {"work_config": {"parallelism": together.parties}}
+    step["attributes"] = {
+        "guests": {"role": "required", "type": "array", "required": {"for_each": True}}
+    }
+    with httpx2.Client(base_url=stack.url, timeout=60, verify=TRUSTING_NOBODY) as client:
+        assert client.post("/engine/step", json=step).status_code == 201
+        body = {"id": "party", "goals": ["meet"], "init": {"guests": [list(range(8))]}}
+        assert client.post("/engine/flow", json=body).status_code == 201
+
+        def status() -> str:
+            found: str = client.get("/engine/flow/party/status").json()["status"]
+            return found
+
+        eventually(lambda: status() != "active")
+
+        assert (status(), len(peer.calls("/meet"))) == ("completed", together.parties)

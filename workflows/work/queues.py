@@ -41,6 +41,11 @@ def declared(default: str, routes: Mapping[str, str]) -> list[Queue]:
     return [Queue(name, Exchange(name), name) for name in names]
 
 
+def added_by(routes: Mapping[str, str]) -> list[str]:
+    """Return the queues, in order, that are there only because of `routes`."""
+    return sorted({*routes.values()} - {DEFAULT, WEBHOOKS})
+
+
 def routes(pairs: Iterable[str]) -> dict[str, str]:
     """Read `kind=queue` pairs.
 

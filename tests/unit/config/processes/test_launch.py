@@ -107,6 +107,30 @@ def test_links_in_mails_lead_to_where_it_is_served(
     assert os.environ["PUBLIC_URL"].startswith(expected)
 
 
+@pytest.mark.parametrize(
+    ("options", "own", "expected"),
+    [
+        ([], {}, None),
+        (["--open-engine"], {}, "flow.invoke=flows,flow.compensate=flows"),
+        (["--open-engine"], {"WORK_QUEUES": ""}, ""),
+    ],
+)
+def test_an_open_engine_calls_steps_in_a_queue_of_their_own(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    own: dict[str, str],
+    expected: str | None,
+) -> None:
+    monkeypatch.setattr(os, "environ", own)
+    monkeypatch.setattr(Peers, "wanted", lambda _host: None)
+    with launched(tmp_path, *options) as launch:
+        launch.servers = Servers(state=launch.state, sockets=tmp_path, postgres=None, valkey=None)
+        launch._set_environment()
+
+    assert os.environ.get("WORK_QUEUES") == expected
+
+
 @pytest.mark.usefixtures("signal_handlers")
 def test_what_runs_goes_on_where_it_cannot_be_written_down(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -127,10 +151,10 @@ def test_what_runs_goes_on_where_it_cannot_be_written_down(
 
 
 @contextmanager
-def launched(folder: Path) -> Iterator[Launch]:
+def launched(folder: Path, *others: str) -> Iterator[Launch]:
     """Return a run of `up` on a state folder, as it is before anything is started."""
     state = State(folder)
     state.prepare()
-    options = up.parse(["--port", "0", "--state", str(folder)])
+    options = up.parse(["--port", "0", "--state", str(folder), *others])
     with up.listen(0) as listener, (folder / "lock").open("w") as lock:
         yield Launch(options=options, state=state, listener=listener, lock=lock)

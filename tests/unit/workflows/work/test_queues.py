@@ -27,6 +27,13 @@ def test_every_route_has_its_queue() -> None:
     ]
 
 
+def test_what_routes_add_is_neither_the_default_queue_nor_one_that_kinds_declare() -> None:
+    routes = {"flow.invoke": "flows", "a.b": "slow", "a.c": "slow", "a.d": "default"}
+
+    assert queues.added_by({**routes, "a.e": "webhooks"}) == ["flows", "slow"]
+    assert queues.added_by({}) == []
+
+
 def test_routes_are_read() -> None:
     assert queues.routes(["flow.invoke = flows", "a.b=default"]) == {
         "flow.invoke": "flows",
