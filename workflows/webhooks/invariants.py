@@ -5,6 +5,7 @@ from typing import Any
 from django.db import connection
 
 from events import doctor
+from workflows.webhooks import vault
 from workflows.work import samples
 
 # A delivery and its work have the same id. Relies on webhooks_pending.
@@ -30,6 +31,13 @@ SELECT s.id FROM webhooks_subscription s
  ORDER BY s.id
 """
 
+_LIVE_SECRETS = """
+SELECT k.subscription_id, k.sealed FROM webhooks_secret k
+  JOIN webhooks_subscription s ON s.id = k.subscription_id
+ WHERE s.standing <> 'deleted' AND (k.retires_at IS NULL OR k.retires_at > now())
+ ORDER BY k.subscription_id, k.id
+"""
+
 
 @doctor.check("I11-webhooks", "every pending message has work that will send it")
 def every_pending_delivery_has_work() -> list[str]:
@@ -45,9 +53,15 @@ def every_attempt_is_logged() -> list[str]:
     ]
 
 
-@doctor.check("webhooks-secrets", "every subscription has a current signing secret")
+@doctor.check("webhooks-secrets", "every subscription has a signing secret, and it can be opened")
 def every_subscription_can_sign() -> list[str]:
-    return [f"subscription {id_} has no current secret" for (id_,) in _rows(_UNSIGNED)]
+    """Return what is broken, as sentences. Without a former SECRET_KEY: what still needs it."""
+    found = [f"subscription {id_} has no current secret" for (id_,) in _rows(_UNSIGNED)]
+    return found + [
+        f"a secret of subscription {id_} opens with neither SECRET_KEY nor its fallbacks"
+        for id_, sealed in _rows(_LIVE_SECRETS)
+        if not vault.opens(str(sealed))
+    ]
 
 
 def _rows(sql: str, params: dict[str, Any] | None = None) -> list[tuple[object, ...]]:

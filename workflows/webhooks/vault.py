@@ -49,6 +49,15 @@ def unseal(sealed: str) -> str:
         raise SecretUnreadable from error
 
 
+def opens(sealed: str) -> bool:
+    """Return whether `unseal` could return what was sealed."""
+    try:
+        unseal(sealed)
+    except SecretUnreadable:
+        return False
+    return True
+
+
 def _safe() -> MultiFernet:
     return _safe_of((settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
 

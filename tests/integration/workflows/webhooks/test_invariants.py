@@ -1,5 +1,7 @@
 """The invariants of webhooks hold on a used system, and detect what breaks them."""
 
+from typing import Any
+
 import pytest
 
 from events import doctor
@@ -60,3 +62,17 @@ def test_a_subscription_that_cannot_sign_is_found(peer: Receiver) -> None:
     assert violations("webhooks-secrets") == (
         f"subscription {subscription.pk} has no current secret",
     )
+
+
+def test_a_secret_that_needs_a_former_key_is_found_without_it(
+    peer: Receiver, settings: Any
+) -> None:
+    subscribed(peer.url)
+    subscription = Subscription.objects.get()
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another-key"
+
+    assert violations("webhooks-secrets") == ()
+    settings.SECRET_KEY_FALLBACKS = []
+    [found] = violations("webhooks-secrets")
+    assert found.startswith(f"a secret of subscription {subscription.pk} opens with neither")
