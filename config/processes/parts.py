@@ -32,7 +32,8 @@ Whoever closes first loses a request that the other is sending."""
 POOL_CHILDREN = 2
 # They do nothing but wait for receivers.
 WEBHOOK_THREADS = 8
-WEBHOOK_WORKER = f"worker-{queues.WEBHOOKS}"
+WORKER = "worker"
+WEBHOOK_WORKER = f"{WORKER}-{queues.WEBHOOKS}"
 QUEUE_THREADS = 16
 """Of the worker of each queue that `WORK_QUEUES` adds."""
 
@@ -58,13 +59,17 @@ def product(listener: socket.socket, *, folder: Path, scratch: Path, workers: in
 
     `folder` has what they keep, `scratch` what is not needed once they have ended.
     """
-    names = ["worker", *(f"worker-{number}" for number in range(2, workers + 1))]
+    names = [WORKER, *(f"{WORKER}-{number}" for number in range(2, workers + 1))]
     added = queues.added_by(settings.WORK_QUEUES)
     runs: dict[str, Callable[[Ready], object]] = {
         "web": lambda ready: _web(listener, ready),
         **{name: partial(_worker, name, folder, [queues.WEBHOOKS, *added]) for name in names},
-        WEBHOOK_WORKER: partial(_waiting_worker, queues.WEBHOOKS, WEBHOOK_THREADS),
-        **{worker_of(one): partial(_waiting_worker, one, QUEUE_THREADS) for one in added},
+        WEBHOOK_WORKER: partial(_waiting_worker, queues.WEBHOOKS, WEBHOOK_THREADS, WORKER),
+        **{
+            worker_of(one, name): partial(_waiting_worker, one, QUEUE_THREADS, name)
+            for name in names
+            for one in added
+        },
         "sequencer": lambda ready: _command("sequencer", ready),
         "sweeper": lambda ready: _command("sweep", ready),
     }
@@ -118,20 +123,20 @@ def _worker(name: str, folder: Path, others: Sequence[str], ready: Ready) -> Non
     process.take_forks_along()
     arguments = ["--exclude-queues", ",".join(map(_celery_name, others))]
     arguments += ["--concurrency", str(POOL_CHILDREN)]
-    if name == "worker":
+    if name == WORKER:
         arguments += ["--beat", "--schedule", str(folder / "beat-schedule")]
     _celery(name, arguments, ready)
 
 
-def worker_of(queue: str) -> str:
-    """Return the name of the worker that takes from `queue` alone."""
-    return f"worker-{queue}"
+def worker_of(queue: str, beside: str = WORKER) -> str:
+    """Return the name of the worker that takes from `queue` alone, beside another worker."""
+    return f"{beside}-{queue}"
 
 
-def _waiting_worker(queue: str, threads: int, ready: Ready) -> None:
+def _waiting_worker(queue: str, threads: int, beside: str, ready: Ready) -> None:
     arguments = ["--queues", _celery_name(queue)]
     arguments += ["--pool", "threads", "--concurrency", str(threads)]
-    _celery(worker_of(queue), arguments, ready)
+    _celery(worker_of(queue, beside), arguments, ready)
 
 
 def _celery(name: str, arguments: Sequence[str], ready: Ready) -> None:

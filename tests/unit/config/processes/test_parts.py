@@ -30,7 +30,7 @@ def test_an_idle_connection_is_left_to_the_proxy_to_close(
     assert [config.timeout_keep_alive > PROXIES_WAIT_SECONDS for config in served] == [True]
 
 
-def test_each_queue_that_routes_add_has_a_worker_with_threads(
+def test_each_queue_that_routes_add_has_workers_with_threads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     started: dict[str, list[str]] = {}
@@ -53,10 +53,15 @@ def test_each_queue_that_routes_add_has_a_worker_with_threads(
         "worker-2": "daybook.webhooks,daybook.flows",
         "worker-webhooks": None,
         "worker-flows": None,
+        "worker-2-flows": None,
     }
     assert taken["worker-webhooks"]["--queues"] == "daybook.webhooks"
-    assert taken["worker-flows"] == {
-        "--queues": "daybook.flows",
-        "--pool": "threads",
-        "--concurrency": str(parts.QUEUE_THREADS),
-    }
+    assert (
+        taken["worker-flows"]
+        == taken["worker-2-flows"]
+        == {
+            "--queues": "daybook.flows",
+            "--pool": "threads",
+            "--concurrency": str(parts.QUEUE_THREADS),
+        }
+    )
