@@ -232,6 +232,8 @@ def _create_roles(connection: "psycopg.Connection") -> None:
     for role in (OWNER, RUNTIME):
         if role not in known:
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
+    # For `manage.py test`, which makes a database of its own.
+    connection.execute(sql.SQL("ALTER ROLE {} CREATEDB").format(sql.Identifier(OWNER)))
     asked = "SELECT 1 FROM pg_database WHERE datname = %s"
     if not connection.execute(asked, [DATABASE]).fetchone():
         connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")

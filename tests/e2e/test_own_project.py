@@ -90,6 +90,7 @@ def test_an_action_of_it_waits_is_recorded_and_has_its_work_done(project: Path) 
                 close_a_ticket(client, other_key=key.strip())
                 greet(client)
             run(project, "manage.py", "doctor", **stack.environment)
+            run(project, "manage.py", "test", "desk", **{**stack.environment, "HTTPS": "true"})
         finally:
             stack.stop()
 
