@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from workflows.flows.domain import decoder, shapes
 from workflows.flows.domain.errors import MalformedRequest
-from workflows.flows.domain.shapes import ANYTHING, INTEGER, TEXT
+from workflows.flows.domain.shapes import ANYTHING, FLAG, INTEGER, TEXT
 
 STEP_BYTES_MAX = 512 << 10
 FLOW_BYTES_MAX = 1 << 20
@@ -28,6 +28,7 @@ FLOW = shapes.Struct(
         "goals": _GOALS,
         "init": _INIT,
         "labels": shapes.MapOf(TEXT, "api.Labels"),
+        "compensate": FLAG,  # Of Argyll after July 2026.
     },
 )
 QUERY = shapes.Struct(

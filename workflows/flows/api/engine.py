@@ -142,6 +142,7 @@ def _start_flow(request: HttpRequest) -> HttpResponse:
         goals=body.get("goals") or (),
         init={name: values or [] for name, values in (body.get("init") or {}).items()},
         labels=body.get("labels") or {},
+        options={"compensate": True} if body.get("compensate") else {},
     )
     return answer({"message": "", "flow_id": flow.id}, HTTPStatus.CREATED)
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.integration.workflows.flows.api.test_engine_api import ask, script
 from tests.integration.workflows.flows.api.test_step_validation import sync
+from tests.integration.workflows.flows.conftest import work_off
+from tests.support.step_server import StepServer, http_step
 from workflows.flows import services
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.execution import engine
@@ -156,6 +158,26 @@ class TestWhatArgyllsFormHasNot:
 
         assert ask("PUT", "/engine/step/a", script(id_="a", text="1"))[0] == 200
         assert "http" not in ask("GET", "/engine/step/a")[1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "undone"), [({"compensate": True}, 1), ({"compensate": False}, 0), ({}, 0)]
+)
+def test_a_flow_that_asks_for_it_undoes_its_earlier_steps_when_it_fails(
+    peer: StepServer, asked: dict[str, bool], undone: int
+) -> None:
+    hold = http_step(peer, "hold", seat="output")
+    hold["http"]["compensate"] = peer.url("/release")
+    for step in (hold, http_step(peer, "charge", seat="required")):
+        assert ask("POST", "/engine/step", step)[0] == 201
+    peer.says |= {"/hold": (200, {"seat": "12A"}), "/charge": (422, {})}
+
+    body = {"id": "trip", "goals": ["charge"], "init": {}, **asked}
+    assert ask("POST", "/engine/flow", body)[0] == 201
+    work_off()
+
+    assert ask("GET", "/engine/flow/trip/status")[1]["status"] == "failed"
+    assert [call.body["output"] for call in peer.calls("/release")] == [{"seat": "12A"}] * undone
 
 
 def test_one_step_is_shown_without_the_type_that_it_has_not() -> None:
