@@ -130,7 +130,7 @@ def _start_state(start: FlowStart, *, next_at: datetime | None, lacks: str) -> S
         state, says = "paused", start.paused_because
     elif not start.enabled:
         state = "off"
-    elif last is not None and last.name == "flow_start.refused":
+    elif last is not None and _what(last) == "refused":
         state, says = "refused", str(last.data["reason"])
     return StartState(
         state=state,

@@ -230,6 +230,7 @@ class TestByTheClock:
         assert len(started()) == 1
         [refused] = selectors.stream_events(("flow_start", "hourly"))[-1:]
         assert "is active" in refused.data["reason"]
+        assert occasions.start_states([FlowStart.objects.get()])["hourly"].state == "on"
 
     def test_removed_they_fire_no_more_and_can_be_declared_again(self) -> None:
         hourly()
