@@ -36,6 +36,7 @@ from events.tables import migration_status
 from ledger.api import approval_answers
 from ledger.approving.gate import ApprovalRequired, ApprovedActionRepeated
 from ledger.idempotency import Replayed
+from workflows.flows.api import protocol
 
 logger = logging.getLogger(__name__)
 
@@ -373,7 +374,7 @@ def _page(
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+    return request.path.startswith("/api/") or protocol.serves(request.path)
 
 
 def _drf(body: dict[str, Any], headers: dict[str, str]) -> Response:
@@ -381,6 +382,8 @@ def _drf(body: dict[str, Any], headers: dict[str, str]) -> Response:
 
 
 def _plain(body: dict[str, Any], headers: dict[str, str] | None = None) -> HttpResponse:
+    if protocol.serves(body["instance"]):
+        return _with(protocol.trouble(body), headers or {})
     response = JsonResponse(body, status=body["status"], content_type=MEDIA_TYPE)
     return _with(response, headers or {})
 

@@ -4,7 +4,7 @@ Without a credential only under `up --open-engine`; else with an API key that ho
 capability. Errors are `{"error", "status"}` here, problem documents everywhere else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
@@ -66,6 +66,18 @@ def refused(refusal: DomainError) -> HttpResponse:
         return error(message, status)
     ours = {"code": refusal.code, "hint": refusal.hint}
     return answer({"error": message, "status": status, **ours}, status)
+
+
+def serves(path: str) -> bool:
+    """Return whether it is Argyll's clients that ask for what is at a path."""
+    return path == "/engine" or path.startswith(("/engine/", "/webhook/"))
+
+
+def trouble(problem: Mapping[str, Any]) -> HttpResponse:
+    """Return a problem from outside of every view: a bug, or a database that is away."""
+    ours = {name: problem[name] for name in ("code", "hint", "request_id") if name in problem}
+    status = problem["status"]
+    return with_cors(answer({"error": problem["detail"], "status": status, **ours}, status))
 
 
 def methods(**views: View) -> View:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError
 from django.test import Client
 
 from tests.integration.workflows.flows.api.test_engine_api import DOUBLE, ask
@@ -173,3 +174,35 @@ def test_an_update_is_for_the_step_of_the_address() -> None:
     )
     assert ask("PUT", "/engine/step/Double!", {**DOUBLE, "id": "Double?"})[0] == 200
     assert ask("GET", "/engine/step/Double!")[0] == 404
+
+
+class TestTrouble:
+    @pytest.mark.parametrize("address", ["/engine/flow", "/webhook/trip/pay/token"])
+    @pytest.mark.parametrize(
+        ("trouble", "status", "code"),
+        [
+            (OperationalError, 503, "database_unavailable"),
+            (ZeroDivisionError, 500, "internal_error"),
+        ],
+    )
+    def test_has_the_shape_that_these_clients_read(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        address: str,
+        trouble: type[Exception],
+        status: int,
+        code: str,
+    ) -> None:
+        def fails(_request: object) -> None:
+            raise trouble
+
+        monkeypatch.setattr("config.web.middleware.authority.principal_of", fails)
+        client = Client(raise_request_exception=False)
+
+        answer = client.get(address)
+
+        body = answer.json()
+        assert (answer.status_code, body["status"], body["code"]) == (status, status, code)
+        assert body["error"]
+        assert answer["Access-Control-Allow-Origin"] == "*"
+        assert ("Retry-After" in answer) == (status == 503)
