@@ -24,6 +24,7 @@ from tests.integration.console.reading import page_of
 from workflows.flows import selectors, services
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.models import FlowSummary
+from workflows.work import runner
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("step_functions")]
 
@@ -75,18 +76,25 @@ class TestListing:
         assert re.findall(r'data-key="flow:(\w+)"', second) == ["f0"]
 
     @pytest.mark.parametrize(
-        ("status", "is_partly_undone", "says"),
+        ("status", "is_undone", "is_partly_undone", "says"),
         [
-            ("active", False, "compensating"),
-            ("completed", False, "compensated"),
-            ("completed", True, "partly undone"),
+            ("active", True, False, "compensating"),
+            ("completed", True, False, "compensated"),
+            ("completed", True, True, "partly undone"),
+            ("completed", False, True, "completed not all undone"),
+            ("failed", False, True, "failed not all undone"),
+            ("failed", False, False, "failed"),
         ],
     )
-    def test_says_how_much_of_a_child_flow_was_undone(
-        self, *, status: str, is_partly_undone: bool, says: str
+    def test_says_how_much_of_a_flow_was_undone(
+        self, *, status: str, is_undone: bool, is_partly_undone: bool, says: str
     ) -> None:
+        outcome = "failed" if status == "failed" else "completed"
         row = FlowSummary(
-            status=status, outcome="completed", is_undone=True, is_partly_undone=is_partly_undone
+            status=status,
+            outcome=outcome,
+            is_undone=is_undone,
+            is_partly_undone=is_partly_undone,
         )
 
         shown = render_to_string("console/flows/_state.html", {"flow": row})
@@ -290,6 +298,23 @@ class TestDetail:
 
         assert link is not None
         assert f"<h1>{html.escape(flow_id)}</h1>" in page_of(client, html.unescape(link[1]))
+
+    def test_says_first_of_all_what_could_not_be_undone(self, visitor: Visitor) -> None:
+        python = {"callable": "hold", "compensate": "fail"}
+        held = {"id": "hold", "name": "hold", "type": "python", "python": python}
+        services.register_step(step=step_from_json(held))
+        register("pay")
+        start("trip", "hold", "pay")
+        services.cancel_flow(flow_id="trip", reason="storm", compensates=True)
+        while runner.work_off(worker="test", kinds=["flow.compensate"]):
+            pass
+        client = visitor(*READERS)
+
+        head = part(page_of(client, "/flows/trip"), "head")
+
+        assert "flow cancelled: by an operator What hold did could not be undone." in head
+        assert "could not be undone" not in part(page_of(client, "/flows/trip?at=1"), "head")
+        assert "not all undone" in page_of(client, "/flows")
 
     def test_of_many_child_flows_names_what_failed_and_says_how_many_there_are(
         self, visitor: Visitor, monkeypatch: pytest.MonkeyPatch

@@ -121,6 +121,8 @@ class Command(BaseCommand):
         for step_id, execution in flow.executions.items():
             error = f"  {why_waiting.in_one_line(execution.error)}" if execution.error else ""
             self.stdout.write(f"  {execution.status.value:9}  {step_id}{error}")
+        for step_id in flow.not_undone:
+            self.stdout.write(f"  not undone: what {step_id} did")
         for name, values in flow.attributes.items():
             self.stdout.write(f"  {name} = {', '.join(json.dumps(one.value) for one in values)}")
         waits = why_waiting.waiting(flow) if at is None else None

@@ -162,6 +162,21 @@ def test_refuses_options_beyond_their_limits(option: str, value: str, says: str)
     assert output_of("list") == ""
 
 
+def test_tells_what_could_not_be_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callables, "_registered", {"do": _does, "undo": _can_never_undo})
+    python = {"callable": "do", "compensate": "undo"}
+    done = {"id": "done", "name": "Done", "type": "python", "python": python}
+    services.register_step(step=step_from_json(done))
+    wait = {"id": "wait", "name": "Wait", "type": "wait", "wait": {"for_ms": 60_000}}
+    services.register_step(step=step_from_json(wait))
+    output_of("start", "f1", "done", "wait")
+    work_off()
+    output_of("cancel", "f1", "--reason", "storm", "--compensate")
+    work_off()
+
+    assert "  not undone: what done did\n" in output_of("show", "f1")
+
+
 def test_retries_what_waits_to_be_undone_too() -> None:
     document = {
         "id": "undone",
@@ -184,6 +199,10 @@ def test_retries_what_waits_to_be_undone_too() -> None:
 
 def _does(_inputs: object) -> None:
     return None
+
+
+def _can_never_undo(_inputs: object) -> None:
+    raise ValueError("it has sailed")
 
 
 def _does_not_undo(_inputs: object) -> None:
