@@ -25,6 +25,9 @@ FAILED_AND_UNDONE = "failed, compensated"
 STOPPED = "stopped"
 """Of a step that had begun when the outcome of its flow became known, and is left at that."""
 
+NOT_BEGUN = "not begun"
+"""Of a step that had not begun then, and never will."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepState:
@@ -45,7 +48,7 @@ class StepState:
         """The colour of the state. What has not begun is no cause for concern."""
         if self.state == FAILED_AND_UNDONE:
             return tone(StepStatus.FAILED)
-        return "mute" if self.state == StepStatus.PENDING else tone(self.state)
+        return "mute" if self.state in {StepStatus.PENDING, NOT_BEGUN} else tone(self.state)
 
 
 def step_state(flow: Flow, step_id: str) -> StepState:
@@ -73,6 +76,8 @@ def _state(flow: Flow, execution: Execution, waiting: WorkItem | None) -> str:
             is_why_it_failed = execution.status is StepStatus.FAILED
             is_undone = status is WorkStatus.COMPENSATED
             return FAILED_AND_UNDONE if is_undone and is_why_it_failed else word
+    if execution.status == StepStatus.PENDING and flow.is_terminal:
+        return NOT_BEGUN
     if execution.status == StepStatus.ACTIVE and not execution.count(WorkStatus.ACTIVE):
         if flow.is_terminal:
             return STOPPED
