@@ -98,14 +98,25 @@ class _Tries:
 
 
 class Waterfall:
-    """The bars of steps and items, as of the last of `events`."""
+    """The bars of steps and items, as of the last of `events`.
+
+    If those are only the first, `drawn_until` is when they end: what came of a try that was
+    under way then is not known.
+    """
 
     def __init__(
-        self, flow: Flow, events: Iterable[Envelope], *, axis: Axis, as_of: datetime
+        self,
+        flow: Flow,
+        events: Iterable[Envelope],
+        *,
+        axis: Axis,
+        as_of: datetime,
+        drawn_until: datetime | None = None,
     ) -> None:
         self.flow = flow
         self.axis = axis
         self.as_of = as_of
+        self.drawn_until = drawn_until
         self._tries = _Tries()
         for event in events:
             self._tries.take(event)
@@ -176,9 +187,11 @@ class Waterfall:
     def _end(self, stretch: _Stretch) -> datetime | None:
         """Return the end of a stretch: nobody waits to try again once the step or flow is over."""
         execution = self.flow.executions.get(stretch.step_id)
-        if stretch.end is not None or stretch.kind != "wait" or execution is None:
+        if stretch.end is not None:
             return stretch.end
-        over = (execution.completed_at, self.flow.completed_at)
+        if stretch.kind != "wait" or execution is None:
+            return self.drawn_until
+        over = (execution.completed_at, self.flow.completed_at, self.drawn_until)
         return min(filter(None, over), default=None)
 
     def _bar(self, kind: str, start: datetime, end: datetime | None, tone: str) -> Bar:

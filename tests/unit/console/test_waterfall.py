@@ -78,6 +78,14 @@ class TestBars:
             Bar(kind="try", x=200, width=200, tone="run")
         ]
 
+    def test_of_a_long_flow_end_with_what_is_drawn_of_it(self) -> None:
+        axis = Axis(start=START, end=at(10))
+        drawn = [event("work_started", 2)]
+
+        long = Waterfall(FLOW, drawn, axis=axis, as_of=at(10), drawn_until=at(3))
+
+        assert long.of_item("t") == [Bar(kind="try", x=200, width=100, tone="run")]
+
     def test_show_what_is_undone_after_what_was_done(self) -> None:
         found = bars(
             event("work_started", 0),
