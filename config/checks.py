@@ -1,5 +1,6 @@
 """System checks of the platform; those marked so are for `check --deploy`."""
 
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -9,12 +10,26 @@ from django.core.exceptions import ImproperlyConfigured
 from kombu import Connection
 
 from config import roles
+from events import failpoints
 from events.fanout import limits
 from workflows.flows import conf as flows
 from workflows.work import conf as work
 
 _READ_WHEN_NEEDED = (limits.current, work.current, flows.current)
 """What reads settings whose values must agree: else whoever needs them first would find out."""
+
+WITH_FAILPOINTS = (
+    "events.group_commit",
+    "events.sequencer",
+    "ledger.idempotency",
+    "ledger.services.seals",
+    "workflows.flows.execution.approval_requests",
+    "workflows.webhooks.delivery",
+    "workflows.work.doorbell",
+    "workflows.work.runner",
+    "workflows.work.sweeper",
+)
+"""The modules that declare some. No process needs all of them, but each may be told any."""
 
 
 @register(Tags.security, deploy=True)
@@ -81,3 +96,15 @@ def check_values(**_: Any) -> list[CheckMessage]:
             hint = "docs/settings.md says what each of them means."
             messages.append(checks.Error(str(error), hint=hint, id="platform.E001"))
     return messages
+
+
+@register()
+def check_failpoints(**_: Any) -> list[CheckMessage]:
+    """Find a failpoint in the environment that nothing declares."""
+    for module in WITH_FAILPOINTS:
+        import_module(module)
+    try:
+        failpoints.demand_known()
+    except ImproperlyConfigured as error:
+        return [checks.Error(str(error), id="platform.E003")]
+    return []

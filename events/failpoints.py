@@ -44,6 +44,17 @@ def names() -> frozenset[str]:
     return frozenset(_names)
 
 
+def demand_known() -> None:
+    """Return if all that is armed was declared. To be asked once all that declares is imported.
+
+    :raises ImproperlyConfigured: if not: it would never be passed, and a fault test prove nothing.
+    """
+    if unknown := sorted(_armed.keys() - _names):
+        raise ImproperlyConfigured(
+            f"FAILPOINTS names {', '.join(unknown)}; there are {', '.join(sorted(_names))}."
+        )
+
+
 def failpoint(name: str) -> None:
     """Trigger the failpoint `name` if the environment says so; usually does nothing."""
     if not _armed:

@@ -21,6 +21,7 @@ from django.urls import get_resolver
 from rest_framework import serializers
 
 from config import environment
+from config.checks import WITH_FAILPOINTS
 from config.web import api_documents
 from events import catalogue, doctor, failpoints
 from events.domain.errors import DomainError
@@ -28,7 +29,15 @@ from events.tables import append_only
 from ledger import capabilities
 from ledger.admin_access import CapabilityAdmin
 from ledger.domain.action import REASON_CHARS_MAX
-from tests.architecture.source import APPS, ROOT, calls_of, complaints, product_files
+from tests.architecture.source import (
+    APPS,
+    ROOT,
+    calls_of,
+    complaints,
+    mentions,
+    name_of,
+    product_files,
+)
 from workflows.webhooks import selectors
 from workflows.webhooks.domain.sample import sample
 
@@ -177,6 +186,15 @@ class TestFailpoints:
         )
 
         assert [name for name in sorted(failpoints.names()) if name not in tests] == []
+
+    def test_are_known_to_whoever_asks_for_one_at_the_start(self) -> None:
+        declaring = {
+            name_of(path).removesuffix(".py").replace("/", ".")
+            for path in product_files()
+            if mentions(path, ["failpoints"]) and calls_of(path, "declare")
+        }
+
+        assert declaring == set(WITH_FAILPOINTS)
 
 
 @pytest.mark.django_db

@@ -2,6 +2,7 @@
 
 import runpy
 import sys
+from os import environ
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.test import override_settings
 
 from config import checks, environment, worker_start
 from config.settings import base
+from events import failpoints
 
 SEED_TOO_SHORT = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MA=="
 WRONG = {
@@ -51,6 +53,7 @@ WRONG = {
     "EMAIL_PORT": ["0", "65536"],
     "EMAIL_USE_SSL": ["x"],
     "EMAIL_USE_TLS": ["x"],
+    "FAILPOINTS": ["step.claimed:explode", "step.claims:kill"],
     "EVENTS_STRICT": ["x"],
     "HTTPS": ["x"],
     "LEDGER_DATA_KEYS": ["hush", SEED_TOO_SHORT],
@@ -90,7 +93,6 @@ NOT_JUDGED = {
     "EMAIL_HOST",
     "EMAIL_HOST_PASSWORD",
     "EMAIL_HOST_USER",
-    "FAILPOINTS",
     "LEDGER_WITNESS_S3_ACCESS_KEY",
     "LEDGER_WITNESS_S3_SECRET_KEY",
     "LEDGER_WITNESS_S3_SESSION_TOKEN",
@@ -107,6 +109,7 @@ def refusal_of(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv(name, value)
     monkeypatch.delitem(sys.modules, "config.settings.mail")
     try:
+        monkeypatch.setattr(failpoints, "_armed", failpoints._parse(environ.get("FAILPOINTS", "")))
         read: dict[str, Any] = runpy.run_path(base.__file__)
         given = {key: read[key] for key in read if key.isupper() and key not in BEHIND}
         with override_settings(**given):
@@ -140,6 +143,7 @@ def test_every_setting_is_looked_at() -> None:
         ("CELERY_BROKER_URL", "amqp://rabbit//"),
         ("COMMERCE_PAYMENT_WEBHOOK_SECRETS", "whsec_MDEyMzQ1Njc4OTAx MDEyMw"),
         ("DAYBOOK_RETRY_MAX", "-1"),
+        ("FAILPOINTS", "sequencer.before_commit:kill:0.3,webhook.after_call:sleep=2"),
         ("LEDGER_WITNESSES", "file://localhost/var/proofs"),
         ("REDIS_URL", "rediss://:pass@cache:6379/3?ssl_ca_certs=/etc/ca.pem"),
         ("REDIS_URL", "unix:///run/valkey.sock?db=2"),
