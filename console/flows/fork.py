@@ -9,6 +9,7 @@ from console.fields import JsonField
 from console.forms import ReasonForm
 from events.domain.canonical import first_difference
 from events.domain.errors import DomainError
+from events.domain.json_pointer import pointer_to
 from workflows.flows import selectors
 from workflows.flows.domain import ids
 from workflows.flows.domain.flow import Flow, StepStatus
@@ -66,7 +67,8 @@ class ForkForm(ReasonForm):
 
     def refuse(self, refusal: DomainError) -> None:
         """Put a refusal of the service beside the field that it is about."""
-        self.add_error(_FIELDS.get(refusal.pointer or ""), refusal.sentences)
+        pointers = _FIELDS | {pointer_to("init", name): key for key, name in self._init.items()}
+        self.add_error(pointers.get(refusal.pointer or ""), refusal.sentences)
 
 
 def _suggested(flow: Flow) -> str:

@@ -62,6 +62,7 @@ class PickedStep:
     state: StepState
     definition: dict[str, Any]
     reason: explain.Reason
+    unsatisfied: list[str]
     items: list[ItemRow]
     before: int
     children: list[Any]
@@ -240,6 +241,7 @@ def picked_step(shown: Page) -> PickedStep:
         definition=flow.step(step_id).as_json(),
         # One more than are shown: it says that there are more.
         reason=explain.why_in(flow, step_id, at=shown.at, limit=CAUSES_SHOWN + 1),
+        unsatisfied=explain.unsatisfied(flow, step_id),
         items=items,
         before=before,
         children=[child for child in shown.children if _parent_step(child.flow_id) == step_id],

@@ -78,7 +78,7 @@ _declare(
 )
 _declare("flow_deactivated", "Nothing of the flow can act any more.", {**_FLOW, "status": _TEXT})
 _declare("flow_paused", "Nothing new starts.", {**_FLOW, "reason": _TEXT}, _ENTRY)
-_declare("flow_resumed", "The flow was resumed.", _FLOW)
+_declare("flow_resumed", "The flow was resumed.", _FLOW, _ENTRY)
 _declare(
     "flow_cancelled",
     "The flow was cancelled, by an operator or its timeout.",

@@ -81,12 +81,8 @@ def invoke(claim: Claim) -> None:
 
 
 def _is_begun_by_another(claim: Claim, item: WorkItem) -> bool:
-    """Return whether the try that a row was made for has begun otherwise: somebody did not wait."""
-    if "retry" not in claim.input:
-        return False
-    has_begun = claim.attempt == 1 and item.next_retry_at is None
-    # A later try has a row of its own.
-    return has_begun or item.retry_count != claim.input["retry"]
+    retry = claim.input.get("retry")
+    return retry is not None and item.has_begun_otherwise(retry, is_taken_first=claim.attempt == 1)
 
 
 def _begun(claim: Claim, flow: Flow, step: Step, item: WorkItem) -> tuple[Flow, WorkItem]:

@@ -378,8 +378,7 @@ def _commanded(
 ) -> Flow:
     with recording.recorded(action) as proof:
         beginning.found(flow_id)
-        if not isinstance(command, asked.ResumeFlow):
-            command = replace(command, entry_id=str(proof.entry_id))
+        command = replace(command, entry_id=str(proof.entry_id))
         outcome = engine.handle_in_transaction(flow_id, command)
         # Compared under the stream's lock; a refusal takes everything back.
         check_version(expected_version, outcome.sequence - outcome.count)

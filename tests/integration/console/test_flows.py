@@ -128,6 +128,15 @@ class TestDetail:
         assert "pay inputs: seat, card; outputs: receipt retrying try 2" in steps
         assert "ticket goal inputs: receipt pending" in steps
 
+    def test_names_the_input_that_nobody_can_give_any_more(
+        self, visitor: Visitor, trip: str
+    ) -> None:
+        services.skip_step(flow_id=trip, step_id="pay", reason="No till")
+
+        page = page_of(visitor(*READERS), f"/flows/{trip}?step=ticket")
+
+        assert "required input no longer available: receipt<" in page
+
     def test_shows_many_items_page_by_page(self, visitor: Visitor) -> None:
         each = {
             "id": "each",

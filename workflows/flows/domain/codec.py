@@ -125,7 +125,7 @@ _ENCODERS: dict[type, Callable[[Any], dict[str, Any]]] = {
     happened.FlowFailed: lambda event: {"error": event.error},
     happened.FlowDeactivated: lambda event: {"status": event.status},
     happened.FlowPaused: _reason_of,
-    happened.FlowResumed: lambda _event: {},
+    happened.FlowResumed: lambda event: filled(entry_id=event.entry_id),
     happened.FlowCancelled: lambda event: {
         **_reason_of(event),
         "compensates": event.compensates,
@@ -224,7 +224,9 @@ _DECODERS: dict[str, Callable[[Mapping[str, Any]], happened.FlowEvent]] = {
     "flow_failed": lambda data: happened.FlowFailed(at=data["at"], error=data["error"]),
     "flow_deactivated": lambda data: happened.FlowDeactivated(at=data["at"], status=data["status"]),
     "flow_paused": lambda data: happened.FlowPaused(at=data["at"], **_why(data)),
-    "flow_resumed": lambda data: happened.FlowResumed(at=data["at"]),
+    "flow_resumed": lambda data: happened.FlowResumed(
+        at=data["at"], entry_id=data.get("entry_id", "")
+    ),
     "flow_cancelled": lambda data: happened.FlowCancelled(
         at=data["at"], **_why(data), compensates=data["compensates"]
     ),

@@ -95,7 +95,7 @@ class PauseFlow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeFlow:
-    pass
+    entry_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -222,10 +222,10 @@ def _pause(decision: Decision, command: asked.PauseFlow) -> None:
         )
 
 
-def _resume(decision: Decision, _command: asked.ResumeFlow) -> None:
+def _resume(decision: Decision, command: asked.ResumeFlow) -> None:
     _demand_active(decision.flow)
     if decision.flow.is_paused:
-        decision.raise_event(happened.FlowResumed(at=decision.world.at))
+        decision.raise_event(happened.FlowResumed(at=decision.world.at, entry_id=command.entry_id))
         decision.look_at_all()
 
 

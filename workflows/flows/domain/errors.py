@@ -92,8 +92,12 @@ class InputsMissing(FlowInvalid):
     code = "inputs_missing"
     hint = "Supply the named attributes in init; a plan preview lists them beforehand."
 
-    def __init__(self, names: tuple[str, ...]) -> None:
-        super().__init__(f"required inputs not provided: [{' '.join(names)}]", names=list(names))
+    def __init__(self, names: tuple[str, ...], *, pointer: str | None = None) -> None:
+        super().__init__(
+            f"required inputs not provided: [{' '.join(names)}]",
+            names=list(names),
+            pointer=pointer,
+        )
 
 
 class FlowExists(Conflict):

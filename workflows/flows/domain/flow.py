@@ -110,6 +110,14 @@ class WorkItem:
         """Return whether it was never started: it waits for a free slot, not for a retry."""
         return self.status == WorkStatus.PENDING and self.retry_count == 0
 
+    def has_begun_otherwise(self, retry: int, *, is_taken_first: bool) -> bool:
+        """Return whether the try that a row of work was made for has: somebody did not wait.
+
+        `is_taken_first`: nobody has taken that row before.
+        """
+        # A later try has a row of its own.
+        return (is_taken_first and self.next_retry_at is None) or self.retry_count != retry
+
 
 Items: TypeAlias = "HashTrieMap[str, WorkItem]"
 _NO_ITEMS: Items = HashTrieMap()

@@ -158,6 +158,8 @@ class FlowPaused(_At):
 class FlowResumed(_At):
     """Ours."""
 
+    entry_id: str = ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowCancelled(_At):

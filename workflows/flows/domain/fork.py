@@ -51,7 +51,7 @@ def fork_of(flow: Flow, from_step: str, edited: Mapping[str, list[Any]]) -> Fork
     check_edited(flow.plan, edited)
     again = _run_again(flow, from_step, edited)
     if missing := tuple(name for name in edited if _is_missed(flow, name, edited, again)):
-        raise InputsMissing(missing)
+        raise InputsMissing(missing, pointer=pointer_to("init", missing[0]))
     inherited = {
         step_id: _without(flow.executions[step_id].outputs or {}, edited)
         for step_id in flow.completed_steps

@@ -67,6 +67,16 @@ def unreachable(flow: Flow, languages: Languages) -> list[str]:
     return [step_id for step_id in flow.pending_steps() if step_id in lost]
 
 
+def lost_inputs(flow: Flow, step_id: str, languages: Languages) -> list[str]:
+    """Return the required inputs of a step that nobody can give any more, by outer name."""
+    step = flow.step(step_id)
+    return [
+        name
+        for name, spec in step.required()
+        if not _can_be_fulfilled(flow, step, name, spec, frozenset(), languages)
+    ]
+
+
 def nothing_is_lost(flow: Flow, step_ids: Iterable[str]) -> bool:
     """Return whether no pending step can have become unable to complete because of these steps.
 

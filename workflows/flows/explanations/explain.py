@@ -11,14 +11,16 @@ from events.domain.envelope import Envelope
 from events.explore import Window
 from events.sourcing import past_states, states
 from workflows.flows import selectors
-from workflows.flows.domain import causes, limits
+from workflows.flows.domain import causes, limits, reachability
 from workflows.flows.domain.cluster import HealthStatus
+from workflows.flows.domain.decision import UNREACHABLE
 from workflows.flows.domain.errors import FlowUnknown, SequenceNotReached, StepNotInFlow
 from workflows.flows.domain.flow import Flow
 from workflows.flows.domain.plan import Plan
 from workflows.flows.domain.step import Step, StepType
 from workflows.flows.execution import approval_requests, engine, plans
 from workflows.flows.execution.aggregates import FLOWS, stream_of
+from workflows.flows.languages.in_place import InPlace
 from workflows.flows.selectors import Requested
 from workflows.flows.steps import callables
 
@@ -161,6 +163,17 @@ def why_in(
         if found:
             return Reason(status=status, decided_by=decided, causes=found)
     return Reason(status=status, decided_by=decided, causes=[])
+
+
+def unsatisfied(flow: Flow, step_id: str) -> list[str]:
+    """Return the inputs for which a step was skipped or failed; empty if it was not for any.
+
+    The event of a step that nobody can supply any more does not name them, as Argyll's does not.
+    """
+    execution = flow.executions[step_id]
+    if execution.error == UNREACHABLE:
+        return reachability.lost_inputs(flow, step_id, InPlace())
+    return list(execution.unsatisfied)
 
 
 def requests_of(flow_id: str, step_id: str) -> list[Requested]:

@@ -1,11 +1,12 @@
 """Says why a flow does not go on at this moment, in a sentence, and when something of it is due."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from events import explore
@@ -35,6 +36,8 @@ from workflows.work.queue import SUBJECT_CHARS_MAX
 
 CHILDREN_ASKED_MAX = 20
 """How many child flows of a step are asked what they wait for."""
+ROWS_LOOKED_AT_MAX = 50
+"""Among how many rows of work the next is looked for."""
 PENDING = ApprovalStatus.PENDING.value
 _PAUSED = EventFilter(("flow_paused",))
 _AT_ITS_CHILD = frozenset({WorkStatus.ACTIVE, WorkStatus.COMPENSATING})
@@ -68,11 +71,24 @@ def waiting(flow: Flow) -> Waiting | None:
     rows = work.jobs().filter(subject=_subject(flow), status__in=_ON_THE_LIST)
     if flow.is_paused:
         rows = rows.exclude(kind__in=_HELD_BY_A_PAUSE)
-    due = rows.order_by("due_at").values_list("due_at", flat=True).first()
+    due = [row.due_at for row in islice(_not_superseded(flow, rows.order_by("due_at")), 1)]
     asked = (one.expires_at for one in selectors.requests_of(flow) if one.status == PENDING)
     children = (waits.next_at for child in _children_waited_for(flow) if (waits := waiting(child)))
-    times = [at for at in (due, *asked, *children) if at is not None]
+    times = [at for at in (*due, *asked, *children) if at is not None]
     return Waiting(sentence=_sentence(flow), next_at=min(times, default=None))
+
+
+def _not_superseded(flow: Flow, rows: QuerySet[Work]) -> Iterator[Work]:
+    """Yield rows in their order, but for those of a try that somebody did not wait for: a row
+    stays on the list until it is due, and then does nothing."""
+    for row in rows[:ROWS_LOOKED_AT_MAX]:
+        asked = json.loads(row.input or "{}")
+        retry = asked.get("retry")
+        item = (
+            flow.executions[asked["step_id"]].items[asked["token"]] if retry is not None else None
+        )
+        if item is None or not item.has_begun_otherwise(retry, is_taken_first=row.attempt == 0):
+            yield row
 
 
 def _sentence(flow: Flow) -> str:
@@ -267,7 +283,8 @@ def _job_of(flow: Flow, item: WorkItem) -> Work | None:
     """Return the row of work that is to move an item, None if there is none."""
     rows = work.jobs().about(subject=_subject(flow)).filter(status__in=OPEN | _GIVEN_UP)
     open_first = F("finished_at").asc(nulls_first=True)
-    return rows.filter(input__contains=item.token).order_by(open_first, "due_at").first()
+    rows = rows.filter(input__contains=item.token).order_by(open_first, "due_at")
+    return next(_not_superseded(flow, rows), None)
 
 
 def _for_somebody(job: Work) -> str:

@@ -188,6 +188,8 @@ def test_needs_its_right_and_is_an_event_and_an_entry_from_either_side(name: str
             WHY,
         )
         assert entry.principal_type == kind
+        named = [str(entry.pk)] if act.action != "flow.fork" else [None]
+        assert [one.data.get("entry_id") for one in happened] == named
 
 
 @pytest.mark.usefixtures("_flows")

@@ -62,10 +62,10 @@ def retry_now(step_id: str) -> None:
     work_off()
 
 
-def sentence() -> str:
-    waits = why_waiting.waiting(flow("trip"))
-    assert waits is not None
-    return waits.sentence
+def waits() -> why_waiting.Waiting:
+    found = why_waiting.waiting(flow("trip"))
+    assert found is not None
+    return found
 
 
 def is_sound() -> bool:
@@ -146,6 +146,7 @@ class TestRetryingNow:
         peer.says["/do"] = (200, {})
 
         retry_now("do")
+        assert (waits().next_at, waits().sentence[-19:]) == (None, "and will call back.")
         later(60)
         work_off()
 
@@ -187,12 +188,12 @@ class TestRetryingNow:
         register(peer, "fail", attributes={"done": {"role": "required"}})
         peer.says["/do"] = (200, {"done": 1})
         start("fail", options={"compensate": True}, n=[1, 2])
-        assert ", retry 1 of 10: work not completed: " in sentence()
+        assert ", retry 1 of 10: work not completed: " in waits().sentence
 
         peer.says["/undo"] = (200, {})
         retry_now("do")
 
-        assert sentence().endswith("; 1 of 2 items are undone.")
+        assert waits().sentence.endswith("; 1 of 2 items are undone.")
 
 
 class TestACallbackThatNeverComes:

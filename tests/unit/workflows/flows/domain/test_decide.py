@@ -15,7 +15,9 @@ from tests.support.flow_bench import (
 from workflows.flows.domain import commands as asked
 from workflows.flows.domain.errors import InputsMissing
 from workflows.flows.domain.flow import FlowStatus, StepStatus, WorkStatus
+from workflows.flows.domain.reachability import lost_inputs
 from workflows.flows.domain.work_items import TooManyItems
+from workflows.flows.languages.in_place import InPlace
 
 
 def wide_steps(name: str, count: int) -> list[dict[str, Any]]:
@@ -253,6 +255,7 @@ class TestFailure:
 
         assert bench.execution("goal").error == "required input no longer available"
         assert bench.flow.status == FlowStatus.FAILED
+        assert lost_inputs(bench.flow, "goal", InPlace()) == ["a"]
 
     def test_nothing_collected_is_lost_once_there_is_something(self) -> None:
         bench = FlowBench(

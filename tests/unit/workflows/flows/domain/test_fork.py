@@ -73,6 +73,7 @@ class TestAnEditThatTakesAwayAValue:
             fork_of(trip.flow, from_step, {name: []})
 
         assert str(refusal.value) == f"required inputs not provided: [{name}]"
+        assert refusal.value.pointer == f"/init/{name}"
 
     def test_does_no_harm_where_a_step_gives_another(self, trip: FlowBench) -> None:
         assert forked(trip, "hold", seat=[]).status("hold") == StepStatus.ACTIVE
