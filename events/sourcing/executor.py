@@ -335,10 +335,11 @@ def _projected(
 
 
 def _remembering(run: _Run[S, C, E], before: Reached[S], after: Reached[S]) -> Callback:
-    aggregate, stream, every = run.aggregate, run.stream, run.aggregate.snapshot_every
+    aggregate, stream = run.aggregate, run.stream
 
     def remember() -> None:
         states.remember(aggregate, stream, after)
+        every = aggregate.spacing(after.state)
         if before.sequence // every < after.sequence // every:
             dumped = aggregate.dump(after.state)
             snapshots.save(aggregate, stream, Snapshot(after.sequence, after.event_id, dumped))

@@ -316,6 +316,13 @@ class TestSnapshots:
         states.forget_all()
         assert states.fresh(TALLY, STREAM).state.total == 92
 
+    def test_are_taken_less_often_of_a_state_of_many_parts(self) -> None:
+        large = tally.aggregate(weigh=lambda _state: 40)
+        for _ in range(13):
+            execute(large, STREAM, Add(number=1, times=2))
+
+        assert Snapshot.objects.get().sequence == 20
+
     @pytest.mark.parametrize("chunk", [1, 2, 3, 4])
     def test_are_followed_by_all_that_came_after(
         self, chunk: int, monkeypatch: pytest.MonkeyPatch

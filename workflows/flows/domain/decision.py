@@ -149,10 +149,14 @@ class Decision(StepDecisions):
         limit = work_items.parallelism(step)
         while (execution := self.flow.executions[step.id]).has_waiting:
             room = min(limit - execution.count(WorkStatus.ACTIVE), self.items_left)
+            is_healthy = self.world.is_healthy(step)
+            if is_healthy and step.type == StepType.SCRIPT:
+                # More would be looked for, of a long list, in every decision anew.
+                room = min(room, self.inline_left)
             waiting = work_items.next_pending(execution, room) if room > 0 else []
             if not waiting:
                 return
-            if not self.world.is_healthy(step):
+            if not is_healthy:
                 # What is taken from memory needs no worker.
                 waiting = [item for item in waiting if self.recall(step, item) is not None]
                 if not waiting:

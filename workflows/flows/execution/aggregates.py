@@ -180,6 +180,7 @@ FLOWS: Aggregate[Flow, Request, FlowEvent | None] = executor.register(
         listed=_listed,
         dated=_dated,
         is_typed=True,
+        weigh=lambda flow: sum(len(one.order) for one in flow.executions.values()),
     )
 )
 

@@ -102,7 +102,10 @@ class Program:
         try:
             return self.code(Env(Run(), dict(arguments)))
         except RecursionError as error:
-            raise AleError("nested too deep") from error
+            raise AleError(
+                "nested too deep: there is room for some hundred forms within one another,"
+                f" and {LEVELS_MAX} calls at most"
+            ) from error
 
 
 def compile_program(source: str, parameters: Sequence[str]) -> Program:
