@@ -308,6 +308,18 @@ class TestDetail:
         assert link is not None
         assert f"<h1>{html.escape(flow_id)}</h1>" in page_of(client, html.unescape(link[1]))
 
+    def test_says_why_a_flow_failed_of_which_no_step_has(self, visitor: Visitor) -> None:
+        match = {"match": {"language": "cel", "script": "value > 5"}}
+        gated = {"n": {"role": "required", "required": match}}
+        held = {"id": "hold", "name": "hold", "type": "python", "python": {"callable": "hold"}}
+        services.register_step(step=step_from_json({**held, "attributes": gated}))
+        start("trip", "hold", n=1)
+
+        head = part(page_of(visitor(*READERS), "/flows/trip"), "head")
+
+        assert flow("trip").error == "flow failed"
+        assert "No goal had to run: what each requires did not match." in head
+
     def test_says_first_of_all_what_could_not_be_undone(self, visitor: Visitor) -> None:
         python = {"callable": "hold", "compensate": "fail"}
         held = {"id": "hold", "name": "hold", "type": "python", "python": python}
