@@ -7,6 +7,7 @@ from config import checkout
 from config.settings import env
 from config.settings.installed import *  # noqa: F403 - a setting as it stands.
 from config.settings.mail import *  # noqa: F403
+from config.settings.pool import DATABASE_POOL, DATABASE_POOL_OPTIONS
 from workflows.work import queues
 
 django_stubs_ext.monkeypatch()  # Lets ModelAdmin[Model] run, not only type-check.
@@ -80,18 +81,6 @@ DATABASE_URL = env.secret("DATABASE_URL")
 # The role that owns the tables and migrates. The product itself runs with fewer rights.
 DATABASE_OWNER_URL = env.secret("DATABASE_OWNER_URL", DATABASE_URL)
 env.database(DATABASE_OWNER_URL, name="DATABASE_OWNER_URL")  # Whoever migrates would find out.
-# For processes that serve ASGI: sockets are served by more threads than requests are. Nothing
-# pooled survives a fork, so Celery's workers keep one connection instead.
-DATABASE_POOL = env.flag("DATABASE_POOL", default=False)
-DATABASE_POOL_OPTIONS = {
-    "min_size": 1,
-    "max_size": env.integer("DATABASE_POOL_SIZE", 20, at_least=1),
-    "timeout": 5,
-    # An attempt to connect that fails is repeated after twice as long each time, and no request
-    # begins another meanwhile: by default for five minutes, so that a database that is back
-    # stays unused for as long as it was away. What is given up, the next request begins anew.
-    "reconnect_timeout": 2,
-}
 DATABASES = {
     "default": env.database(
         DATABASE_URL,

@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from email.utils import parseaddr
 from ipaddress import ip_network
 from pathlib import Path
@@ -176,7 +176,7 @@ def database(
     url: str,
     *,
     session: dict[str, int] | None = None,
-    pool: dict[str, int] | None = None,
+    pool: Mapping[str, object] | None = None,
     name: str = "DATABASE_URL",
 ) -> dict[str, object]:
     """Turn postgresql://user:password@host:port/name?host=/socket/dir into Django's shape.

@@ -108,6 +108,7 @@ def refusal_of(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return what a process that starts with it says; empty if it starts."""
     monkeypatch.setenv(name, value)
     monkeypatch.delitem(sys.modules, "config.settings.mail")
+    monkeypatch.delitem(sys.modules, "config.settings.pool")
     try:
         monkeypatch.setattr(failpoints, "_armed", failpoints._parse(environ.get("FAILPOINTS", "")))
         read: dict[str, Any] = runpy.run_path(base.__file__)
