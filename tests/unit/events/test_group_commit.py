@@ -205,7 +205,10 @@ def test_who_is_interrupted_while_others_write_for_it_keeps_nobody_waiting(
     eventually(lambda: not any(thread.is_alive() for thread in threads))
 
 
-def test_a_forked_child_waits_for_no_thread_of_its_parent(order: list[str]) -> None:
+def test_a_forked_child_waits_for_no_thread_of_its_parent(
+    order: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "PATIENCE_S", 3_600)
     held, go = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -220,6 +223,7 @@ def test_a_forked_child_waits_for_no_thread_of_its_parent(order: list[str]) -> N
     holder.start()
     assert held.wait(60)
     if (child := os.fork()) == 0:
+        signal.alarm(20)  # Which ends it.
         with group_commit.group.turn("second", SQL, partial(part, "second")):
             os._exit(7)
     _, status = os.waitpid(child, 0)

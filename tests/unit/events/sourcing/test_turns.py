@@ -155,6 +155,7 @@ def test_a_forked_child_waits_for_no_thread_of_its_parent() -> None:
     holder.start()
     assert held.wait(60)
     if (child := os.fork()) == 0:
+        signal.alarm(20)  # Which ends it.
         with turns.turn(STREAM):
             os._exit(len(turns._waiting[STREAM]))
     _, status = os.waitpid(child, 0)
