@@ -5,9 +5,10 @@ from pathlib import Path
 from threading import Semaphore
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 from psycopg_pool import ConnectionPool
+
+from config.settings.pool import DATABASE_POOL_OPTIONS
 
 GIVING_UP_SECONDS_MAX = 20
 
@@ -17,7 +18,7 @@ def test_who_waits_for_a_database_gets_a_connection_when_it_is_back(
 ) -> None:
     parameters: dict[str, Any] = connection.get_connection_params()
     where, given_up = tmp_path / "sockets", Semaphore(0)
-    options: dict[str, Any] = {**settings.DATABASE_POOL_OPTIONS, "timeout": GIVING_UP_SECONDS_MAX}
+    options: dict[str, Any] = {**DATABASE_POOL_OPTIONS, "timeout": GIVING_UP_SECONDS_MAX}
     try_again = options.pop("reconnect_failed")
     away = {"dbname": parameters["dbname"], "user": parameters["user"], "host": str(where)}
 
