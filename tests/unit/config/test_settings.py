@@ -1,6 +1,7 @@
 """Every setting, with values that make no sense: what starts with one says which it is."""
 
 import runpy
+import subprocess
 import sys
 from os import environ
 from typing import Any
@@ -130,6 +131,19 @@ def test_a_value_that_makes_no_sense_stops_the_start(
 
     assert name in said
     assert "hush" not in said
+
+
+@pytest.mark.parametrize("module", ["config.asgi", "config.wsgi"])
+def test_nor_does_a_web_server_start_with_it(module: str) -> None:
+    server = subprocess.run(
+        [sys.executable, "-c", f"import {module}"],
+        env={**environ, "FAILPOINTS": "step.claims:kill"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (server.returncode, "FAILPOINTS names step.claims" in server.stderr) == (1, True)
 
 
 def test_every_setting_is_looked_at() -> None:
