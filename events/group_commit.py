@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -56,9 +55,6 @@ class _Member:
     called: threading.Event = field(init=False)
     """Made for those who wait: most write at once."""
     is_writer: bool = False
-    is_gone: bool = False
-    following: "_Member | None" = None
-    """Whom to call when called: of those who were written together, each calls the next."""
     rows: Rows | None = None
 
 
@@ -121,21 +117,19 @@ class Group:
     def _withdraw(self, member: _Member) -> None:
         """Take away the place of who was interrupted: else it would be called, and not come."""
         with self._lock:
-            member.is_gone = True
             if member in self._waiting:
                 self._waiting.remove(member)
-        _call_following(member)
         self.end(member)
 
     def _wait(self, member: _Member) -> None:
-        if not member.called.wait(PATIENCE_S):
-            with self._lock:
-                if member in self._waiting:
-                    self._waiting.remove(member)
-                    return
-            # It is being written right now, by a statement that waits for no stream.
-            member.called.wait()
-        _call_following(member)
+        if member.called.wait(PATIENCE_S):
+            return
+        with self._lock:
+            if member in self._waiting:
+                self._waiting.remove(member)
+                return
+        # It is being written right now, by a statement that waits for no stream.
+        member.called.wait()
 
     def _company(self, writer: _Member) -> list[_Member]:
         """Take those who can be written with `writer`: of the same statement, and a stream each."""
@@ -167,20 +161,8 @@ class Group:
             try:
                 self._pass_on(writer)
             finally:
-                self._call_in_turn(others)
-
-    def _call_in_turn(self, members: Sequence[_Member]) -> None:
-        """Call the first of these, who calls the next one, and so on.
-
-        Called all at once they would wake up only to queue for the interpreter, and each that
-        waits for it wakes up two hundred times a second: half of all context switches.
-        """
-        with self._lock:
-            waiting = [member for member in members if not member.is_gone]
-            for member, following in pairwise(waiting):
-                member.following = following
-        for first in waiting[:1]:
-            first.called.set()
+                for member in others:
+                    member.called.set()
 
     def _write_together(self, company: list[_Member]) -> None:
         joints = [member.joint() for member in company]
@@ -220,11 +202,6 @@ class Group:
             following = self._waiting.pop(0)
             following.is_writer = True
         following.called.set()
-
-
-def _call_following(member: _Member) -> None:
-    if member.following is not None:
-        member.following.called.set()
 
 
 def _lists_of(joints: Sequence[Joint]) -> dict[str, wire.JsonText]:

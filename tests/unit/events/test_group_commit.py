@@ -17,10 +17,9 @@ SQL = "SELECT everything_of_everybody"
 
 
 class Called(threading.Event):
-    """Notes whose turn it was to go on, in that order, and who called each."""
+    """Notes whose turn it was to go on, in that order."""
 
     order: list[str] = []
-    callers: list[str] = []
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,14 +27,12 @@ class Called(threading.Event):
 
     def set(self) -> None:
         self.order.append(self.whose)
-        self.callers.append(threading.current_thread().name)
         super().set()
 
 
 @pytest.fixture
 def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(Called, "order", [])
-    monkeypatch.setattr(Called, "callers", [])
     monkeypatch.setattr(group_commit, "PATIENCE_S", 60)
     return Called.order
 
@@ -73,26 +70,6 @@ def test_the_next_one_writes_before_those_who_were_written_go_on(
         thread.join(timeout=60)
 
     assert order == ["second", "fourth", "third"]
-
-
-def test_of_those_who_were_written_each_calls_the_next(
-    order: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    group = Group()
-    monkeypatch.setattr(wire, "fetch", lambda *_asked, **_options: [])
-    monkeypatch.setattr(group, "_db", NoDatabase())
-    names = ["second", "third", "fourth", "fifth"]
-    threads = [threading.Thread(target=write, args=[group, name], name=name) for name in names]
-    monkeypatch.setattr(threading, "Event", Called)
-    with group.turn("first", SQL, partial(part, "first")):
-        for number, thread in enumerate(threads, start=1):
-            thread.start()
-            eventually(partial(has, group, number))
-    for thread in threads:
-        thread.join(timeout=60)
-
-    assert order == names
-    assert Called.callers == [threading.current_thread().name, "second", "third", "fourth"]
 
 
 class Interrupted(Exception):
