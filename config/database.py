@@ -1,7 +1,8 @@
 """The connection pool, which only ASGI needs."""
 
-from django.conf import settings
 from django.db import connections
+
+from config.settings.pool import DATABASE_POOL_OPTIONS
 
 
 def use_pool() -> None:
@@ -9,4 +10,4 @@ def use_pool() -> None:
     connections.close_all()
     database = connections.settings["default"]
     database["CONN_MAX_AGE"] = 0
-    database["OPTIONS"]["pool"] = settings.DATABASE_POOL_OPTIONS
+    database["OPTIONS"]["pool"] = DATABASE_POOL_OPTIONS
