@@ -129,6 +129,9 @@ def _follow(claim: Claim | None, *, to_the_end: bool) -> int:
     until = time.monotonic() + settings.go_on_s
     done = 0
     while claim is not None:
+        if stopping.is_asked() and not to_the_end:
+            _give_back([claim])
+            break
         done += 1
         may_go_on = done + 1 < settings.go_on_max and time.monotonic() < until
         claim.watch.goes_on = to_the_end or may_go_on

@@ -18,7 +18,7 @@ from workflows.flows.domain.flow import FlowStatus, WorkStatus
 from workflows.flows.domain.step_json import step_from_json
 from workflows.flows.execution import aggregates, engine
 from workflows.flows.steps import callables
-from workflows.work import leases, runner
+from workflows.work import leases, runner, stopping
 from workflows.work.models import Attempt, EveryAttempt, Work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -171,6 +171,21 @@ class TestTheWorkerThatCompletedAStep:
             assert runner.take([the_work().id], worker="w") == 2
 
         assert the_work().input == Work.objects.order_by("-id").values_list("input", flat=True)[0]
+
+    def test_gives_back_what_follows_when_it_was_asked_to_stop(
+        self, meanwhile: dict[str, Meanwhile], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stopping, "_asked", bytearray(1))
+        meanwhile["v0"] = stopping.ask
+        start("trip", chain(3))
+
+        assert runner.take([the_work().id], worker="w") == 1
+
+        left = Work.objects.get(subject="flow/trip", finished_at=None)
+        assert (left.status, left.lease_until) == ("scheduled", None)
+        stopping.share()
+        work_off()
+        assert flow("trip").status == FlowStatus.COMPLETED
 
     def test_does_not_go_on_when_it_is_told_to_take_one(self) -> None:
         start("trip", chain(2))
