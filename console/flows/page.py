@@ -18,6 +18,7 @@ from events import selectors as log
 from events.domain.envelope import Envelope
 from ledger.access import people
 from workflows.flows import selectors
+from workflows.flows.domain.decision import NO_GOAL_RAN
 from workflows.flows.domain.flow import Execution, Flow, WorkItem, WorkStatus
 from workflows.flows.execution.aggregates import stream_of
 from workflows.flows.explanations import explain, why_waiting
@@ -191,6 +192,7 @@ def context(shown: Page) -> dict[str, Any]:
         "rows": shown.waterfall.rows(),
         "span": lasting(shown.waterfall.axis.length),
         "settled_after": lasting(settled_after(flow)),
+        "no_goal_ran": flow.error == NO_GOAL_RAN,
         "lines": history.lines(
             shown.shown,
             start=shown.waterfall.axis.start,

@@ -22,6 +22,8 @@ from workflows.flows.domain.work_items import awaited_in_vain
 NOT_NEEDED = "outputs not needed"
 LEFT_OUT = "skipped before the fork"
 UNREACHABLE = "required input no longer available"
+NO_GOAL_RAN = "flow failed"
+"""The error of a flow whose goals were all pruned by gates, in the words of Argyll."""
 
 
 class Decision(StepDecisions):
@@ -182,7 +184,7 @@ class Decision(StepDecisions):
                 self.fail_flow(self._root_cause())
                 return True
         if goals and all(goal.error == GATED_OUT for goal in goals):
-            self.fail_flow("flow failed")
+            self.fail_flow(NO_GOAL_RAN)
             return True
         # Asked twice by every decision: all() over a generator is a third as fast.
         for one in executions.values():
